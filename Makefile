@@ -1,7 +1,68 @@
-# Every target is a few plain commands; a machine with Go and npm is enough.
-GO   ?= go
-BUF  := $(GO) tool -modfile=.ci/tools/go.mod buf
+# Every target is a few plain commands; Go and npm are all they need. What CI runs is .ci/run.
+#
+#   make run       build, then a demo with example people on a local address
+#   make test      every test (RACE=1 with the race detector, TESTFLAGS=-v and the like)
+#   make bench     every benchmark
+#   make build     bin/understudy, and the modules we ship as dist/*.zip (RELEASE=1: for every platform)
+#   make lint      what a reviewer shouldn't have to say;  make fmt repairs the layout
+#   make generate  Go from proto/
+#   make assets    styles and scripts of the pages from npm
 
-.PHONY: generate
-generate: ## Go from the .proto files, written beside them
-	$(BUF) generate --template .ci/buf.gen.yaml
+GO     ?= go
+NPM    ?= npm
+TOOL   := $(GO) tool -modfile=.ci/tools/go.mod
+ASSETS := host/internal/web/assets
+BUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w"
+
+HERE      := $(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)
+PLATFORMS ?= $(if $(RELEASE),linux/amd64 linux/arm64 darwin/arm64 windows/amd64,$(HERE))
+PACKED    := dist/build/impersonation
+
+.PHONY: run test bench build understudy impersonation lint fmt generate assets
+
+run: build
+	bin/understudy demo
+
+test: assets
+	$(GO) test $(if $(RACE),-race) $(TESTFLAGS) ./...
+
+bench: assets
+	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+build: understudy impersonation
+
+understudy: assets
+	$(BUILD) -o bin/understudy ./host
+
+# The zip an administrator uploads, then the download package around it: the zip, its documentation, the licence.
+impersonation: understudy
+	rm -rf $(PACKED) && mkdir -p $(PACKED)
+	cp -R plugins/impersonation/module.json $(wildcard $(addprefix plugins/impersonation/,languages assets docs)) $(PACKED)/
+	set -e; for p in $(PLATFORMS); do os=$${p%/*} arch=$${p#*/}; exe=; [ $$os != windows ] || exe=.exe; \
+		GOOS=$$os GOARCH=$$arch $(BUILD) -o $(PACKED)/impersonation-$$os-$$arch$$exe ./plugins/impersonation; done
+	bin/understudy module pack $(PACKED) --out dist/impersonation.zip $(PLATFORMS:%=--platform %)
+	bin/understudy module bundle dist/impersonation.zip --docs $(PACKED)/docs --license LICENSE --out dist/
+
+lint: assets
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+		[ -z "$$unformatted" ] || { echo "gofmt these (make fmt):"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run ./...
+	$(TOOL) buf lint
+	@tag=$$(git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null) || { echo "no release yet: nothing the contract could break"; exit 0; }; \
+		set -x; $(TOOL) buf breaking --against ".git#tag=$$tag"
+	@rm -rf dist/generate && $(TOOL) buf generate --template .ci/buf.gen.yaml --output dist/generate
+	@diff -r -x '*.proto' -x '*[!b].go' -x '*.md' dist/generate/proto proto || { echo "the generated Go is stale: make generate"; exit 1; }
+	GOOS=darwin $(GO) build ./...
+	GOOS=windows $(GO) build ./...
+
+fmt:
+	$(TOOL) golangci-lint fmt ./...
+
+generate:
+	$(TOOL) buf generate --template .ci/buf.gen.yaml
+
+assets: $(ASSETS)/vendor/.stamp
+
+$(ASSETS)/vendor/.stamp: $(ASSETS)/package-lock.json $(ASSETS)/build.mjs
+	cd $(ASSETS) && $(NPM) ci --no-fund --no-audit && node build.mjs
