@@ -1,0 +1,258 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+)
+
+// personColumns read a staff member or a contact, whichever of the two joins found a row.
+type personColumns struct {
+	staff struct {
+		id                  int64
+		email, name         string
+		administrator       bool
+		active              bool
+		role, own, roleCaps string
+		language, theme     string
+		lastSignIn          int64
+	}
+	contact struct {
+		id                         int64
+		email, name                string
+		active, primary            bool
+		customerID                 int64
+		company                    string
+		language, customerLanguage string
+		theme                      string
+		lastSignIn                 int64
+	}
+}
+
+func (p *personColumns) dest() []any {
+	s, c := &p.staff, &p.contact
+	return []any{&s.id, &s.email, &s.name, &s.administrator, &s.active, &s.role, &s.own, &s.roleCaps, &s.language, &s.theme, &s.lastSignIn,
+		&c.id, &c.email, &c.name, &c.active, &c.primary, &c.customerID, &c.company, &c.language, &c.customerLanguage, &c.theme, &c.lastSignIn}
+}
+
+func (p *personColumns) account() crm.Account {
+	if s := p.staff; s.id != 0 {
+		return crm.Account{Key: crm.AccountKey{Kind: crm.Staff, ID: s.id}, Name: s.name, Email: s.email, Active: s.active, Administrator: s.administrator,
+			Role: s.role, Capabilities: crm.ParseCapabilities(s.own + " " + s.roleCaps), Language: s.language, Theme: s.theme, LastSignIn: at(s.lastSignIn)}
+	}
+	c := p.contact
+	if c.id == 0 {
+		return crm.Account{}
+	}
+	a := crm.Account{Key: crm.AccountKey{Kind: crm.Contact, ID: c.id}, Name: c.name, Email: c.email, Active: c.active, Primary: c.primary,
+		CustomerID: c.customerID, Company: c.company, Language: c.language, Theme: c.theme, LastSignIn: at(c.lastSignIn)}
+	if a.Language == "" {
+		a.Language = c.customerLanguage
+	}
+	return a
+}
+
+const (
+	staffAccount = `SELECT s.id, s.email, s.name, s.administrator, s.active, COALESCE(r.name, ''), s.capabilities, COALESCE(r.capabilities, ''), s.language, s.theme, s.last_sign_in, s.password
+		FROM staff s LEFT JOIN roles r ON r.id = s.role_id `
+	contactAccount = `SELECT c.id, c.email, c.name, c.active AND u.active, c.is_primary, c.customer_id, u.company, c.language, u.language, c.theme, c.last_sign_in, c.password
+		FROM contacts c JOIN customers u ON u.id = c.customer_id `
+)
+
+// Credentials is an account with the hash of its password, empty when it has none yet. Only sign-in
+// and changing a password need it.
+type Credentials struct {
+	crm.Account
+	PasswordHash string
+}
+
+func scanStaffAccount(row scanner) (Credentials, error) {
+	var (
+		p personColumns
+		c Credentials
+	)
+	err := row.Scan(append(p.dest()[:11], &c.PasswordHash)...)
+	c.Account = p.account()
+	return c, err
+}
+
+func scanContactAccount(row scanner) (Credentials, error) {
+	var (
+		p personColumns
+		c Credentials
+	)
+	err := row.Scan(append(p.dest()[11:], &c.PasswordHash)...)
+	c.Account = p.account()
+	return c, err
+}
+
+func (t Tx) credentials(ctx context.Context, kind crm.AccountKind, condition string, args ...any) (Credentials, error) {
+	if kind == crm.Staff {
+		return one(ctx, t, "read staff account", scanStaffAccount, staffAccount+"WHERE s."+condition, args...)
+	}
+	return one(ctx, t, "read contact account", scanContactAccount, contactAccount+"WHERE c."+condition, args...)
+}
+
+// Account reads one account, NotFound when there is none.
+func (t Tx) Account(ctx context.Context, key crm.AccountKey) (crm.Account, error) {
+	c, err := t.credentials(ctx, key.Kind, "id = $1", key.ID)
+	return c.Account, err
+}
+
+// Credentials reads one account with its password's hash.
+func (t Tx) Credentials(ctx context.Context, key crm.AccountKey) (Credentials, error) {
+	return t.credentials(ctx, key.Kind, "id = $1", key.ID)
+}
+
+// CredentialsByEmail reads the account that signs in with this address.
+func (t Tx) CredentialsByEmail(ctx context.Context, kind crm.AccountKind, email string) (Credentials, error) {
+	return t.credentials(ctx, kind, "email = $1", email)
+}
+
+// AccountQuery narrows and pages a search over the accounts of one kind.
+type AccountQuery struct {
+	Kind       crm.AccountKind
+	Term       string
+	Limit      int
+	After      string
+	ActiveOnly bool
+	Except     crm.AccountKey
+}
+
+// SearchAccounts lists accounts by name.
+func (t Tx) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[crm.Account], error) {
+	var w where
+	query, table, scan := staffAccount, "s", scanStaffAccount
+	if q.Kind == crm.Contact {
+		query, table, scan = contactAccount, "c", scanContactAccount
+		w.words(q.Term, "c.search", "u.search")
+	} else {
+		w.words(q.Term, "s.search")
+	}
+	if q.ActiveOnly {
+		w.and(table + ".active")
+		if q.Kind == crm.Contact {
+			w.and("u.active")
+		}
+	}
+	if q.Except.Kind == q.Kind {
+		w.and(table+".id <> ?", q.Except.ID)
+	}
+	if err := w.afterSort(table, q.After); err != nil {
+		return crm.Page[crm.Account]{}, err
+	}
+	limit := bounded(q.Limit, 20, 100)
+	list, err := all(ctx, t, "search accounts", scan, query+w.text()+" ORDER BY "+table+".sort, "+table+".id LIMIT "+strconv.Itoa(limit+1), w.args...)
+	accounts := make([]crm.Account, len(list))
+	for i, c := range list {
+		accounts[i] = c.Account
+	}
+	return paged(accounts, limit, func(a crm.Account) string { return sortPosition(a.Key.ID, a.Name) }), err
+}
+
+// SetPassword replaces an account's password hash.
+func (t Tx) SetPassword(ctx context.Context, key crm.AccountKey, hash string) error {
+	return t.exec(ctx, "set password", `UPDATE `+table(key.Kind)+` SET password = $1 WHERE id = $2`, hash, key.ID)
+}
+
+// SetLastSignIn remembers when an account last signed in.
+func (t Tx) SetLastSignIn(ctx context.Context, key crm.AccountKey, now time.Time) error {
+	return t.exec(ctx, "set last sign-in", `UPDATE `+table(key.Kind)+` SET last_sign_in = $1 WHERE id = $2`, millis(now), key.ID)
+}
+
+// SetPreferences replaces an account's language and theme.
+func (t Tx) SetPreferences(ctx context.Context, key crm.AccountKey, language, theme string) error {
+	return t.exec(ctx, "set preferences", `UPDATE `+table(key.Kind)+` SET language = $1, theme = $2 WHERE id = $3`, language, theme, key.ID)
+}
+
+// table is where accounts of a kind are kept.
+func table(kind crm.AccountKind) string {
+	if kind == crm.Staff {
+		return "staff"
+	}
+	return "contacts"
+}
+
+// Failures is what is remembered of failed sign-ins from one source.
+type Failures struct {
+	Count       int64
+	FirstAt     time.Time
+	LockedUntil time.Time
+}
+
+func scanFailures(row scanner) (Failures, error) {
+	var (
+		f            Failures
+		first, until int64
+	)
+	err := row.Scan(&f.Count, &first, &until)
+	f.FirstAt, f.LockedUntil = at(first), at(until)
+	return f, err
+}
+
+// SignInFailures reads the failures of a source; none is the zero value.
+func (t Tx) SignInFailures(ctx context.Context, source string) (Failures, error) {
+	list, err := all(ctx, t, "read sign-in failures", scanFailures, `SELECT failures, first_at, locked_until FROM sign_in_failures WHERE source = $1`, source)
+	if err != nil || len(list) == 0 {
+		return Failures{}, err
+	}
+	return list[0], nil
+}
+
+// SetSignInFailures writes the failures of a source.
+func (t Tx) SetSignInFailures(ctx context.Context, source string, f Failures) error {
+	return t.exec(ctx, "write sign-in failures", `INSERT INTO sign_in_failures (source, failures, first_at, locked_until) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (source) DO UPDATE SET failures = excluded.failures, first_at = excluded.first_at, locked_until = excluded.locked_until`,
+		source, f.Count, millis(f.FirstAt), millis(f.LockedUntil))
+}
+
+// ClearSignInFailures forgets the failures of a source.
+func (t Tx) ClearSignInFailures(ctx context.Context, source string) error {
+	return t.exec(ctx, "clear sign-in failures", `DELETE FROM sign_in_failures WHERE source = $1`, source)
+}
+
+// SweepSignInFailures forgets failures that began before a time and lock nobody out any more.
+func (t Tx) SweepSignInFailures(ctx context.Context, before time.Time) error {
+	return t.exec(ctx, "sweep sign-in failures", `DELETE FROM sign_in_failures WHERE first_at < $1 AND locked_until < $1`, millis(before))
+}
+
+// Link is a one-time address that lets its holder do one thing.
+type Link struct {
+	Purpose string
+	Account crm.AccountKey
+	Expires time.Time
+}
+
+// InsertLink writes a link under its token's hash.
+func (t Tx) InsertLink(ctx context.Context, hash []byte, l Link) error {
+	return t.exec(ctx, "insert link", `INSERT INTO account_links (hash, purpose, account_kind, account_id, expires_at) VALUES ($1, $2, $3, $4, $5)`,
+		hash, l.Purpose, l.Account.Kind, l.Account.ID, millis(l.Expires))
+}
+
+func scanLink(row scanner) (Link, error) {
+	var (
+		l       Link
+		expires int64
+	)
+	err := row.Scan(&l.Purpose, &l.Account.Kind, &l.Account.ID, &expires)
+	l.Expires = at(expires)
+	return l, err
+}
+
+// Link reads a link, NotFound when there is none.
+func (t Tx) Link(ctx context.Context, hash []byte) (Link, error) {
+	return one(ctx, t, "read link", scanLink, `SELECT purpose, account_kind, account_id, expires_at FROM account_links WHERE hash = $1`, hash)
+}
+
+// DeleteLink uses up a link; false when it is used up already.
+func (t Tx) DeleteLink(ctx context.Context, hash []byte) (bool, error) {
+	return t.changed(ctx, "delete link", `DELETE FROM account_links WHERE hash = $1`, hash)
+}
+
+// DeleteLinks uses up every link of a purpose and account, and those past their time.
+func (t Tx) DeleteLinks(ctx context.Context, purpose string, account crm.AccountKey, now time.Time) error {
+	return t.exec(ctx, "delete links", `DELETE FROM account_links WHERE (purpose = $1 AND account_kind = $2 AND account_id = $3) OR expires_at <= $4`,
+		purpose, account.Kind, account.ID, millis(now))
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+)
+
+const customerColumns = `SELECT u.id, u.company, u.phone, u.website, u.address, u.city, u.country, u.vat, u.language, u.active, u.created_at,
+	(SELECT COUNT(*) FROM contacts c WHERE c.customer_id = u.id) FROM customers u `
+
+func scanCustomer(row scanner) (crm.Customer, error) {
+	var (
+		c       crm.Customer
+		created int64
+	)
+	err := row.Scan(&c.ID, &c.Company, &c.Phone, &c.Website, &c.Address, &c.City, &c.Country, &c.VAT, &c.Language, &c.Active, &created, &c.Contacts)
+	c.CreatedAt = at(created)
+	return c, err
+}
+
+// Customer reads one customer.
+func (t Tx) Customer(ctx context.Context, id int64) (crm.Customer, error) {
+	return one(ctx, t, "read customer", scanCustomer, customerColumns+`WHERE u.id = $1`, id)
+}
+
+// Customers lists customers by company. Filter "active" is "yes" or "no".
+func (t Tx) Customers(ctx context.Context, q crm.Query) (crm.Page[crm.Customer], error) {
+	var w where
+	w.words(q.Term, "u.search")
+	w.active("u.active", q)
+	if err := w.afterSort("u", q.After); err != nil {
+		return crm.Page[crm.Customer]{}, err
+	}
+	limit := bounded(q.Limit, 25, 100)
+	list, err := all(ctx, t, "list customers", scanCustomer, customerColumns+w.text()+` ORDER BY u.sort, u.id LIMIT `+strconv.Itoa(limit+1), w.args...)
+	return paged(list, limit, func(c crm.Customer) string { return sortPosition(c.ID, c.Company) }), err
+}
+
+// InsertCustomer writes a new customer.
+func (t Tx) InsertCustomer(ctx context.Context, c crm.Customer) (int64, error) {
+	return t.id(ctx, "insert customer", `INSERT INTO customers (company, sort, search, phone, website, address, city, country, vat, language, active, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
+		c.Company, sortText(c.Company), searchText(c.Company, c.City), c.Phone, c.Website, c.Address, c.City, c.Country, c.VAT, c.Language, c.Active, millis(c.CreatedAt))
+}
+
+// UpdateCustomer writes a customer's row.
+func (t Tx) UpdateCustomer(ctx context.Context, c crm.Customer) error {
+	return t.exec(ctx, "update customer", `UPDATE customers SET company = $1, sort = $2, search = $3, phone = $4, website = $5, address = $6, city = $7, country = $8, vat = $9,
+		language = $10, active = $11 WHERE id = $12`,
+		c.Company, sortText(c.Company), searchText(c.Company, c.City), c.Phone, c.Website, c.Address, c.City, c.Country, c.VAT, c.Language, c.Active, c.ID)
+}
+
+// DeleteCustomer removes a customer that has no contacts.
+func (t Tx) DeleteCustomer(ctx context.Context, id int64) error {
+	return t.exec(ctx, "delete customer", `DELETE FROM customers WHERE id = $1`, id)
+}
+
+const contactColumns = `SELECT c.id, c.customer_id, u.company, c.email, c.name, c.phone, c.position, c.is_primary, c.active, c.language, c.theme, c.created_at, c.last_sign_in
+	FROM contacts c JOIN customers u ON u.id = c.customer_id `
+
+func scanContact(row scanner) (crm.ContactPerson, error) {
+	var (
+		c               crm.ContactPerson
+		created, signed int64
+	)
+	err := row.Scan(&c.ID, &c.CustomerID, &c.Company, &c.Email, &c.Name, &c.Phone, &c.Position, &c.Primary, &c.Active, &c.Language, &c.Theme, &created, &signed)
+	c.CreatedAt, c.LastSignIn = at(created), at(signed)
+	return c, err
+}
+
+// ContactPerson reads one contact.
+func (t Tx) ContactPerson(ctx context.Context, id int64) (crm.ContactPerson, error) {
+	return one(ctx, t, "read contact", scanContact, contactColumns+`WHERE c.id = $1`, id)
+}
+
+// Contacts lists the contacts of a customer, or of all with customer 0, by name.
+func (t Tx) Contacts(ctx context.Context, customer int64, q crm.Query) (crm.Page[crm.ContactPerson], error) {
+	var w where
+	if customer != 0 {
+		w.and("c.customer_id = ?", customer)
+	}
+	w.words(q.Term, "c.search", "u.search")
+	w.active("c.active", q)
+	if err := w.afterSort("c", q.After); err != nil {
+		return crm.Page[crm.ContactPerson]{}, err
+	}
+	limit := bounded(q.Limit, 25, 100)
+	list, err := all(ctx, t, "list contacts", scanContact, contactColumns+w.text()+` ORDER BY c.sort, c.id LIMIT `+strconv.Itoa(limit+1), w.args...)
+	return paged(list, limit, func(c crm.ContactPerson) string { return sortPosition(c.ID, c.Name) }), err
+}
+
+// InsertContact writes a new contact without a password.
+func (t Tx) InsertContact(ctx context.Context, c crm.ContactPerson) (int64, error) {
+	return t.id(ctx, "insert contact", `INSERT INTO contacts (customer_id, email, name, sort, search, phone, position, password, is_primary, active, language, theme, created_at, last_sign_in)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11, $12, 0) RETURNING id`,
+		c.CustomerID, c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Active, c.Language, c.Theme, millis(c.CreatedAt))
+}
+
+// UpdateContact writes a contact's row, but for customer, password, theme and sign-in.
+func (t Tx) UpdateContact(ctx context.Context, c crm.ContactPerson) error {
+	return t.exec(ctx, "update contact", `UPDATE contacts SET email = $1, name = $2, sort = $3, search = $4, phone = $5, position = $6, is_primary = $7, active = $8, language = $9 WHERE id = $10`,
+		c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Active, c.Language, c.ID)
+}
+
+// ClearPrimary makes no contact but one the customer's primary contact.
+func (t Tx) ClearPrimary(ctx context.Context, customer, except int64) error {
+	return t.exec(ctx, "clear primary contact", `UPDATE contacts SET is_primary = FALSE WHERE customer_id = $1 AND id <> $2`, customer, except)
+}
+
+// DeleteContact removes a contact.
+func (t Tx) DeleteContact(ctx context.Context, id int64) error {
+	return t.exec(ctx, "delete contact", `DELETE FROM contacts WHERE id = $1`, id)
+}
+
+// Counts are the figures of the dashboard.
+type Counts struct{ Customers, Contacts, Staff, ActiveStaff int64 }
+
+// Counts counts people and companies.
+func (t Tx) Counts(ctx context.Context) (Counts, error) {
+	return one(ctx, t, "count", func(row scanner) (c Counts, err error) {
+		return c, row.Scan(&c.Customers, &c.Contacts, &c.Staff, &c.ActiveStaff)
+	}, `SELECT (SELECT COUNT(*) FROM customers), (SELECT COUNT(*) FROM contacts), (SELECT COUNT(*) FROM staff), (SELECT COUNT(*) FROM staff WHERE active)`)
+}

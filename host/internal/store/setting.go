@@ -1,0 +1,37 @@
+package store
+
+import "context"
+
+// Revision reads the authority revision: a counter raised by every change of anybody's rights.
+func (t Tx) Revision(ctx context.Context) (int64, error) {
+	return t.id(ctx, "read authority revision", `SELECT revision FROM authority WHERE id = 1`)
+}
+
+// RaiseRevision makes every decision taken so far out of date.
+func (t Tx) RaiseRevision(ctx context.Context) error {
+	return t.exec(ctx, "raise authority revision", `UPDATE authority SET revision = revision + 1 WHERE id = 1`)
+}
+
+// Settings reads the saved values of a section.
+func (t Tx) Settings(ctx context.Context, section string) (map[string]string, error) {
+	type pair struct{ name, value string }
+	list, err := all(ctx, t, "read settings", func(row scanner) (p pair, err error) {
+		return p, row.Scan(&p.name, &p.value)
+	}, `SELECT name, value FROM settings WHERE section = $1`, section)
+	values := make(map[string]string, len(list))
+	for _, p := range list {
+		values[p.name] = p.value
+	}
+	return values, err
+}
+
+// SetSetting writes one value.
+func (t Tx) SetSetting(ctx context.Context, section, name, value string) error {
+	return t.exec(ctx, "write setting", `INSERT INTO settings (section, name, value) VALUES ($1, $2, $3)
+		ON CONFLICT (section, name) DO UPDATE SET value = excluded.value`, section, name, value)
+}
+
+// DeleteSettings removes a section.
+func (t Tx) DeleteSettings(ctx context.Context, section string) error {
+	return t.exec(ctx, "delete settings", `DELETE FROM settings WHERE section = $1`, section)
+}

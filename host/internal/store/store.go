@@ -1,0 +1,201 @@
+// Package store keeps rows: one SQL text for SQLite and PostgreSQL. It knows no rule but those of
+// the schema, and nothing outside it writes SQL.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+)
+
+// Engine is the kind of database behind a Store.
+type Engine string
+
+// The two engines.
+const (
+	SQLite     Engine = "sqlite"
+	PostgreSQL Engine = "postgres"
+)
+
+// Store is an open database. Its methods may be called from any goroutine.
+type Store struct {
+	engine Engine
+	read   *sql.DB
+	write  *sql.DB
+}
+
+// Open opens the database at where, a PostgreSQL URL or the path of an SQLite file, and brings its
+// schema up to date. synchronous is SQLite's own setting, NORMAL or FULL.
+func Open(ctx context.Context, where, synchronous string) (*Store, error) {
+	s, err := connect(where, synchronous)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("bring the database's schema up to date: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func connect(where, synchronous string) (*Store, error) {
+	if strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://") {
+		db, err := sql.Open("pgx", where)
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(20)
+		db.SetMaxIdleConns(20)
+		return &Store{engine: PostgreSQL, read: db, write: db}, nil
+	}
+	dsn := "file:" + filepath.ToSlash(where) + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(" + synchronous + ")"
+	// One writer: several would spend their time in busy back-off (performance.md).
+	write, err := sql.Open("sqlite", dsn+"&_txlock=immediate")
+	if err != nil {
+		return nil, err
+	}
+	write.SetMaxOpenConns(1)
+	read, err := sql.Open("sqlite", dsn+"&_pragma=query_only(1)")
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	read.SetMaxOpenConns(8)
+	read.SetMaxIdleConns(8)
+	return &Store{engine: SQLite, read: read, write: write}, nil
+}
+
+// Close closes the database.
+func (s *Store) Close() error {
+	if s.read == s.write {
+		return s.write.Close()
+	}
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.read.PingContext(ctx) }
+
+// Engine is the kind of database.
+func (s *Store) Engine() Engine { return s.engine }
+
+// Tx runs statements, in a transaction (Write) or each by itself (Read).
+type Tx struct {
+	db     handle
+	engine Engine
+}
+
+type handle interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Read gives statements that read, each by itself.
+func (s *Store) Read() Tx { return Tx{s.read, s.engine} }
+
+// Write runs do in one transaction: all of it is kept when do returns nil, nothing otherwise.
+func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return unavailable(fmt.Errorf("begin: %w", err))
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, before one its error adds nothing
+	if err := do(Tx{tx, s.engine}); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return unavailable(fmt.Errorf("commit: %w", err))
+	}
+	return nil
+}
+
+// unavailable marks an error of the database itself: never an answer about anybody's rights.
+func unavailable(err error) error {
+	return &crm.Error{Kind: crm.Unavailable, Key: "database_unavailable", Err: err}
+}
+
+// failed names the statement and gives the error its kind: NotFound for no row, Conflict for a
+// broken unique rule, Unavailable for the rest.
+func failed(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return &crm.Error{Kind: crm.NotFound, Key: "not_found", Err: fmt.Errorf("%s: %w", what, err)}
+	case isUnique(err):
+		return &crm.Error{Kind: crm.Conflict, Key: "already_exists", Err: fmt.Errorf("%s: %w", what, err)}
+	default:
+		return unavailable(fmt.Errorf("%s: %w", what, err))
+	}
+}
+
+func (t Tx) exec(ctx context.Context, what, query string, args ...any) error {
+	_, err := t.db.ExecContext(ctx, query, args...)
+	return failed(what, err)
+}
+
+// changed runs a statement and tells whether it touched a row.
+func (t Tx) changed(ctx context.Context, what, query string, args ...any) (bool, error) {
+	result, err := t.db.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, failed(what, err)
+	}
+	n, err := result.RowsAffected()
+	return n > 0, failed(what, err)
+}
+
+// id runs an INSERT … RETURNING id.
+func (t Tx) id(ctx context.Context, what, query string, args ...any) (int64, error) {
+	var id int64
+	err := t.db.QueryRowContext(ctx, query, args...).Scan(&id)
+	return id, failed(what, err)
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+// all runs a query and reads every row.
+func all[T any](ctx context.Context, t Tx, what string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := t.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, failed(what, err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err below tells
+	var list []T
+	for rows.Next() {
+		row, err := scan(rows)
+		if err != nil {
+			return nil, failed(what, err)
+		}
+		list = append(list, row)
+	}
+	return list, failed(what, rows.Err())
+}
+
+// one runs a query and reads its only row, NotFound when there is none.
+func one[T any](ctx context.Context, t Tx, what string, scan func(scanner) (T, error), query string, args ...any) (T, error) {
+	row, err := scan(t.db.QueryRowContext(ctx, query, args...))
+	return row, failed(what, err)
+}
+
+// millis and at convert times; the zero time is 0.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func at(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+)
+
+// InsertSwitch records a started switch, or with w.Refusal set a refused attempt.
+func (t Tx) InsertSwitch(ctx context.Context, w crm.Switch) (int64, error) {
+	return t.id(ctx, "insert switch", `INSERT INTO session_switches (session_id, actor_kind, actor_id, actor_name, actor_search, actor_role,
+		subject_kind, subject_id, subject_name, subject_search, subject_detail, mode, reason, ip, browser, started_at, expires_at, ended_at, end_cause, refusal)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) RETURNING id`,
+		w.SessionID, w.Actor.Kind, w.Actor.ID, w.ActorName, searchText(w.ActorName), w.ActorRole,
+		w.Subject.Kind, w.Subject.ID, w.SubjectName, searchText(w.SubjectName, w.SubjectDetail), w.SubjectDetail,
+		w.Mode, w.Reason, w.IP, w.Browser, millis(w.StartedAt), millis(w.ExpiresAt), millis(w.EndedAt), w.End, w.Refusal)
+}
+
+// EndSwitch closes a switch; false when it is closed already, so that every start has exactly one
+// end.
+func (t Tx) EndSwitch(ctx context.Context, id int64, now time.Time, cause crm.EndCause) (bool, error) {
+	return t.changed(ctx, "end switch", `UPDATE session_switches SET ended_at = $1, end_cause = $2 WHERE id = $3 AND ended_at = 0`, millis(now), cause, id)
+}
+
+const switchColumns = `w.id, w.session_id, w.actor_kind, w.actor_id, w.actor_name, w.actor_role, w.subject_kind, w.subject_id, w.subject_name, w.subject_detail,
+	w.mode, w.reason, w.ip, w.browser, w.started_at, w.expires_at, w.ended_at, w.end_cause, w.refusal`
+
+func scanSwitch(row scanner) (crm.Switch, error) {
+	var (
+		w                   crm.Switch
+		start, expires, end int64
+	)
+	err := row.Scan(&w.ID, &w.SessionID, &w.Actor.Kind, &w.Actor.ID, &w.ActorName, &w.ActorRole, &w.Subject.Kind, &w.Subject.ID, &w.SubjectName, &w.SubjectDetail,
+		&w.Mode, &w.Reason, &w.IP, &w.Browser, &start, &expires, &end, &w.End, &w.Refusal)
+	w.StartedAt, w.ExpiresAt, w.EndedAt = at(start), at(expires), at(end)
+	return w, err
+}
+
+// LostSwitches lists open switches whose session is gone or is under another one.
+func (t Tx) LostSwitches(ctx context.Context) ([]crm.Switch, error) {
+	return all(ctx, t, "list lost switches", scanSwitch, `SELECT `+switchColumns+` FROM session_switches w
+		LEFT JOIN sessions s ON s.id = w.session_id AND s.switch_id = w.id WHERE w.ended_at = 0 AND s.id IS NULL ORDER BY w.id LIMIT 200`)
+}
+
+// SwitchQuery narrows and pages the record of switches.
+type SwitchQuery struct {
+	From, Until time.Time // started at or after, before; zero for no bound
+	ActorTerm   string
+	SubjectTerm string
+	SubjectKind crm.AccountKind // empty for both
+	Outcome     string          // "", "active", "ended" or "refused"
+	Limit       int
+	After       string
+}
+
+// Switches lists switches and refused attempts, newest first.
+func (t Tx) Switches(ctx context.Context, q SwitchQuery) (crm.Page[crm.Switch], error) {
+	var w where
+	w.between("w.started_at", q.From, q.Until)
+	w.words(q.ActorTerm, "w.actor_search")
+	w.words(q.SubjectTerm, "w.subject_search")
+	if q.SubjectKind != "" {
+		w.and("w.subject_kind = ?", q.SubjectKind)
+	}
+	switch q.Outcome {
+	case "active":
+		w.and("w.ended_at = 0")
+	case "ended":
+		w.and("w.ended_at <> 0 AND w.refusal = ''")
+	case "refused":
+		w.and("w.refusal <> ''")
+	}
+	if err := w.beforeID("w.id", q.After); err != nil {
+		return crm.Page[crm.Switch]{}, err
+	}
+	limit := bounded(q.Limit, 25, 500)
+	list, err := all(ctx, t, "list switches", scanSwitch, `SELECT `+switchColumns+` FROM session_switches w `+w.text()+` ORDER BY w.id DESC LIMIT `+strconv.Itoa(limit+1), w.args...)
+	return paged(list, limit, func(s crm.Switch) string { return strconv.FormatInt(s.ID, 10) }), err
+}
+
+// where gathers conditions; "?" stands for the next argument.
+type where struct {
+	conditions []string
+	args       []any
+}
+
+func (w *where) and(condition string, args ...any) {
+	for _, a := range args {
+		w.args = append(w.args, a)
+		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(w.args)), 1)
+	}
+	w.conditions = append(w.conditions, condition)
+}
+
+// words asks that every word of term stands in one of the columns, which hold searchText.
+func (w *where) words(term string, columns ...string) {
+	for word := range strings.FieldsSeq(searchText(term)) {
+		pattern := "%" + likeEscape.Replace(word) + "%"
+		var either []string
+		var args []any
+		for _, c := range columns {
+			either = append(either, c+` LIKE ? ESCAPE '\'`)
+			args = append(args, pattern)
+		}
+		w.and("("+strings.Join(either, " OR ")+")", args...)
+	}
+}
+
+var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+func (w *where) between(column string, from, until time.Time) {
+	if !from.IsZero() {
+		w.and(column+" >= ?", millis(from))
+	}
+	if !until.IsZero() {
+		w.and(column+" < ?", millis(until))
+	}
+}
+
+// beforeID continues a list that runs from the newest id down.
+func (w *where) beforeID(column, after string) error {
+	if after == "" {
+		return nil
+	}
+	id, err := strconv.ParseInt(after, 10, 64)
+	if err != nil {
+		return badPage()
+	}
+	w.and(column+" < ?", id)
+	return nil
+}
+
+// afterSort continues a list that runs by (sort, id).
+func (w *where) afterSort(table, after string) error {
+	if after == "" {
+		return nil
+	}
+	id, sort, found := strings.Cut(after, "_")
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil || !found {
+		return badPage()
+	}
+	w.and("("+table+".sort, "+table+".id) > (?, ?)", sort, n)
+	return nil
+}
+
+func badPage() error { return crm.Refuse(crm.Invalid, "page_token_invalid") }
+
+func (w *where) text() string {
+	if len(w.conditions) == 0 {
+		return ""
+	}
+	return "WHERE " + strings.Join(w.conditions, " AND ")
+}
+
+// bounded gives a limit between 1 and most, the usual one when none is asked.
+func bounded(limit, usual, most int) int {
+	if limit <= 0 {
+		return usual
+	}
+	return min(limit, most)
+}
+
+// paged cuts the row that only told that there is more.
+func paged[T any](list []T, limit int, position func(T) string) crm.Page[T] {
+	if len(list) <= limit {
+		return crm.Page[T]{Rows: list}
+	}
+	return crm.Page[T]{Rows: list[:limit], Next: position(list[limit-1])}
+}
+
+func sortPosition(id int64, name string) string {
+	return strconv.FormatInt(id, 10) + "_" + sortText(name)
+}
+
+// sortText is what names are ordered by; searchText is what words are looked for in. Both are made
+// here, so that the two engines agree about letters beyond ASCII.
+func sortText(name string) string { return strings.ToLower(name) }
+
+func searchText(parts ...string) string { return strings.ToLower(strings.Join(parts, " ")) }
