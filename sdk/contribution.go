@@ -1,0 +1,153 @@
+package sdk
+
+import "net/http"
+
+// Contributions is what a module adds to the host's surface. The host checks it once and draws it
+// without asking again; every …Key names a message of the language files.
+type Contributions struct {
+	// FeatureLabelKey names the module's feature above its capabilities; empty for the module's name.
+	FeatureLabelKey string
+	Navbar          []NavbarItem
+	SettingsPages   []SettingsPage
+	Pages           []Page
+	ActionLinks     []ActionLink
+	AccountActions  []AccountAction
+	Capabilities    []Capability
+}
+
+// NavbarItem is an icon or button on the navigation bar.
+type NavbarItem struct {
+	// ID is unique within the module: lower-case letters, digits and dashes.
+	ID string
+	// LabelKey is its label, accessible name and tooltip.
+	LabelKey string
+	// Icon is a name of the host's set.
+	Icon string
+	// Areas says where it stands; empty means nowhere.
+	Areas []Area
+	// Attention makes it a labelled button that pulses shortly and stays highlighted.
+	Attention bool
+	// Action is what a click does: OpenModal, GoToPage or RestoreSession.
+	Action NavbarAction
+	// Visible says who sees it; unset means everyone in its areas.
+	Visible VisibilityRule
+}
+
+// NavbarAction is what a click on a navbar item does.
+type NavbarAction struct {
+	// Page is the declared page it opens, empty for a restore.
+	Page string
+	// Modal opens the page in a modal.
+	Modal bool
+	// Restore ends a session switch; the host does it without the module.
+	Restore bool
+}
+
+// OpenModal opens a declared page in a modal, or as a full page where there is no script.
+func OpenModal(page string) NavbarAction { return NavbarAction{Page: page, Modal: true} }
+
+// GoToPage goes to a declared page.
+func GoToPage(page string) NavbarAction { return NavbarAction{Page: page} }
+
+// RestoreSession ends a session switch.
+func RestoreSession() NavbarAction { return NavbarAction{Restore: true} }
+
+// SettingsPage is a section of Setup, Settings that the host draws, checks and stores.
+type SettingsPage struct {
+	TitleKey string
+	Fields   []SettingField
+	// Notes say the effective result in words.
+	Notes []SettingNote
+}
+
+// SettingKind is the type of a setting.
+type SettingKind int
+
+// The types of settings.
+const (
+	// BoolSetting is yes or no, kept as "true" or "false".
+	BoolSetting SettingKind = iota + 1
+	// TextSetting is one line of text.
+	TextSetting
+	// NumberSetting is a whole number, kept in decimal.
+	NumberSetting
+	// ChoiceSetting is one of Choices.
+	ChoiceSetting
+)
+
+// SettingField is one setting.
+type SettingField struct {
+	// Key is unique within the module: lower-case letters, digits and underscores.
+	Key      string
+	Kind     SettingKind
+	LabelKey string
+	// HelpKey is the sentence below it; empty for none.
+	HelpKey string
+	// Default is the value while nobody has saved another.
+	Default string
+	// Choices are the allowed values of a ChoiceSetting.
+	Choices []SettingChoice
+	// Min and Max bound a NumberSetting; a Max of zero is no bound.
+	Min, Max int64
+}
+
+// SettingChoice is one allowed value.
+type SettingChoice struct{ Value, LabelKey string }
+
+// SettingNote is a sentence shown while its rule, which may ask settings only, holds.
+type SettingNote struct {
+	TextKey string
+	When    VisibilityRule
+}
+
+// UnsafeClass says what a POST, PUT, PATCH or DELETE to a page does. GET and HEAD must change
+// nothing.
+type UnsafeClass int
+
+// The classes; the zero value is the strictest.
+const (
+	// Sensitive changes rights, credentials or settings; refused in every switched session.
+	Sensitive UnsafeClass = iota
+	// Write changes ordinary data; refused in read-only sessions.
+	Write
+	// Read changes nothing.
+	Read
+)
+
+// Page is an address the module answers, below /admin/m/{module} or /m/{module}.
+type Page struct {
+	// Path starts with "/" and is relative to the module's root; one that ends in "/" also takes
+	// what lies below it.
+	Path string
+	// TitleKey is the page's title, which the host draws; the handler writes only the body.
+	TitleKey string
+	Areas    []Area
+	// Visible says who may open it; unset means administrators only.
+	Visible VisibilityRule
+	// UnsafeClass says what a POST to it does.
+	UnsafeClass UnsafeClass
+	// Handler answers it. r.URL.Path is relative to the module's root.
+	Handler http.Handler
+}
+
+// ActionLink stands on the module's row while the module is active.
+type ActionLink struct {
+	LabelKey string
+	// Page is the declared page it leads to; empty for the module's settings.
+	Page string
+}
+
+// AccountAction is a link on rows of staff or contacts. It leads to its page with
+// ?kind=staff|contact&id=N.
+type AccountAction struct {
+	LabelKey string
+	Icon     string
+	Page     string
+	Modal    bool
+	Kinds    []AccountKind
+	// Visible says who sees it; unset means administrators only.
+	Visible VisibilityRule
+}
+
+// Capability is a right of staff that the module brings; the manifest lists its key too.
+type Capability struct{ Key, LabelKey string }

@@ -1,0 +1,137 @@
+package sdk
+
+import (
+	"context"
+	"time"
+)
+
+// Host is what the host does for the module. A service whose grant was not approved answers
+// Denied. Each has two makers: the connection to the real host, and package sdktest.
+type Host struct {
+	Directory Directory
+	SwitchLog SwitchLog
+	Settings  SettingsReader
+	Storage   Storage
+	Audit     Audit
+	Languages Languages
+}
+
+// Directory finds accounts. Needs the grant directory.read.
+type Directory interface {
+	// Search returns a page of accounts of one kind, by name.
+	Search(ctx context.Context, search AccountSearch) (AccountPage, error)
+	// Account returns one account, NotFound when there is none.
+	Account(ctx context.Context, key AccountKey) (Account, error)
+}
+
+// AccountSearch is a search.
+type AccountSearch struct {
+	Kind AccountKind
+	// Term holds words that must each stand in name, address or company; empty for all.
+	Term string
+	// Limit is 1 to 100; zero for 20.
+	Limit int
+	// After is the Next of the page before.
+	After string
+	// ActiveOnly leaves out deactivated accounts and contacts of deactivated customers.
+	ActiveOnly bool
+	// AsTargetOf, when set, is left out itself, and every result says whether it could become it.
+	AsTargetOf AccountKey
+}
+
+// AccountPage is a page of results.
+type AccountPage struct {
+	Results []FoundAccount
+	// Next is given when there are more.
+	Next string
+}
+
+// FoundAccount is one result.
+type FoundAccount struct {
+	Account
+	// SwitchRefusalCode is the host's rule that would refuse the switch; empty when none does.
+	SwitchRefusalCode string
+}
+
+// SwitchLog reads the record of session switches. Needs the grant session.switch.
+type SwitchLog interface {
+	// List returns switches and refused attempts, newest first.
+	List(ctx context.Context, filter SwitchFilter) (SwitchPage, error)
+}
+
+// SwitchFilter narrows a list; zero fields don't.
+type SwitchFilter struct {
+	// From is inclusive, Until is not; both are of the start.
+	From, Until time.Time
+	// ActorTerm and SubjectTerm hold words that must each stand in the name.
+	ActorTerm, SubjectTerm string
+	SubjectKind            AccountKind
+	Outcome                SwitchOutcome
+	// Limit is 1 to 500; zero for 25.
+	Limit int
+	// After is the Next of the page before.
+	After string
+}
+
+// SwitchPage is a page of the record.
+type SwitchPage struct {
+	Switches []SessionSwitch
+	// Next is given when there are more.
+	Next string
+}
+
+// SettingsReader reads the module's own settings.
+type SettingsReader interface {
+	// All returns every declared setting.
+	All(ctx context.Context) (Settings, error)
+}
+
+// Storage is the module's own key-value space, 16 MiB in all.
+type Storage interface {
+	// Value returns a value, NotFound when there is none.
+	Value(ctx context.Context, key string) ([]byte, error)
+	// Put writes a value of at most 1 MiB under a key of 1 to 256 bytes, TooLarge above the quota.
+	Put(ctx context.Context, key string, value []byte) error
+	// Delete removes a value; removing none is no error.
+	Delete(ctx context.Context, key string) error
+	// Keys returns up to limit keys in order, those that start with prefix and come after after.
+	Keys(ctx context.Context, prefix, after string, limit int) ([]string, error)
+}
+
+// Audit writes to the Activity Log. Needs the grant audit.write.
+type Audit interface {
+	// Write appends an entry. The host adds the time, the module and, within a page request, who
+	// asked for the page: pass the request's context. Action has at most 64 bytes; detail at most
+	// 16 values of 512 bytes.
+	Write(ctx context.Context, action string, detail map[string]string) error
+}
+
+// Languages keeps the module's language files.
+type Languages interface {
+	// List returns every language, package and uploads merged, and the revision they are of.
+	List(ctx context.Context) ([]Language, uint64, error)
+	// Put adds or replaces an uploaded file. Only within a page request of somebody who may change
+	// settings and is not switched: pass the request's context.
+	Put(ctx context.Context, tag string, file []byte) (LanguageUpload, error)
+	// Delete removes an uploaded file, under the same conditions; what the package brought stays.
+	Delete(ctx context.Context, tag string) error
+}
+
+// Language is one language of the module.
+type Language struct {
+	// Tag is its BCP 47 tag.
+	Tag      string
+	Messages map[string]string
+	// Uploaded is true when a part of it was uploaded.
+	Uploaded bool
+	// Complete is how many of the English keys have a message here.
+	Complete int
+}
+
+// LanguageUpload says what was taken of an uploaded file.
+type LanguageUpload struct {
+	// UnknownKeys were left out, because the English file has none such.
+	UnknownKeys []string
+	// MissingKeys fall back to English.
+	MissingKeys []string
+}
