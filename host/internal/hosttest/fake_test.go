@@ -21,8 +21,8 @@ func watch(t *testing.T, story func(t testing.TB)) *fakeTB {
 	go func() {
 		defer close(done)
 		defer func() {
-			if ended := recover(); ended != nil && ended != errEnded {
-				panic(ended)
+			if cause := recover(); cause != nil && cause != any(storyEnd{}) {
+				panic(cause)
 			}
 		}()
 		story(fake)
@@ -31,15 +31,15 @@ func watch(t *testing.T, story func(t testing.TB)) *fakeTB {
 	return fake
 }
 
-// errEnded unwinds a story without runtime.Goexit, which would skip its recover.
-var errEnded = fmt.Errorf("the story ended")
+// storyEnd unwinds a story that Fatalf or Skipf ended.
+type storyEnd struct{}
 
 func (f *fakeTB) Helper() {}
 
 func (f *fakeTB) end(how, message string) {
 	f.ended = how
 	f.messages = append(f.messages, message)
-	panic(errEnded)
+	panic(storyEnd{})
 }
 
 func (f *fakeTB) Fatalf(format string, args ...any) { f.end("failed", fmt.Sprintf(format, args...)) }
