@@ -1,0 +1,317 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/understudy-crm/understudy/sdk"
+)
+
+const (
+	dateLayout = "2006-01-02"
+	logRows    = 25
+	exportRows = 500
+)
+
+// logFilter is what the address of View Log asks for.
+type logFilter struct {
+	From, Until, Actor, Target, Kind, Outcome, After string
+}
+
+func filterFrom(r *http.Request) logFilter {
+	return logFilter{
+		From: term(r.FormValue("from")), Until: term(r.FormValue("until")),
+		Actor: term(r.FormValue("actor")), Target: term(r.FormValue("target")),
+		Kind: term(r.FormValue("kind")), Outcome: term(r.FormValue("outcome")),
+		After: r.FormValue("after"),
+	}
+}
+
+// query writes the filter as an address again, without what is empty.
+func (f logFilter) query(after string) string {
+	q := url.Values{}
+	for name, value := range map[string]string{
+		"from": f.From, "until": f.Until, "actor": f.Actor, "target": f.Target,
+		"kind": f.Kind, "outcome": f.Outcome, "after": after,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// ask turns the filter into the host's, days being those of the viewer's time zone. Its error is
+// a sentence that says which field is wrong.
+func (f logFilter) ask(zone *time.Location, limit int) (sdk.SwitchFilter, error) {
+	from, err := day(f.From, zone)
+	if err != nil {
+		return sdk.SwitchFilter{}, sentence{http.StatusUnprocessableEntity, "error_from"}
+	}
+	until, err := day(f.Until, zone)
+	if err != nil {
+		return sdk.SwitchFilter{}, sentence{http.StatusUnprocessableEntity, "error_until"}
+	}
+	if !until.IsZero() {
+		until = until.AddDate(0, 0, 1)
+	}
+	kind, outcome := sdk.AccountKind(f.Kind), sdk.SwitchOutcome(f.Outcome)
+	if kind != "" && kind != sdk.Staff && kind != sdk.Contact {
+		return sdk.SwitchFilter{}, sentence{http.StatusUnprocessableEntity, "error_kind"}
+	}
+	switch outcome {
+	case "", sdk.OutcomeActive, sdk.OutcomeEnded, sdk.OutcomeRefused:
+	default:
+		return sdk.SwitchFilter{}, sentence{http.StatusUnprocessableEntity, "error_outcome"}
+	}
+	return sdk.SwitchFilter{
+		From: from, Until: until, ActorTerm: f.Actor, SubjectTerm: f.Target,
+		SubjectKind: kind, Outcome: outcome, Limit: limit, After: f.After,
+	}, nil
+}
+
+func day(text string, zone *time.Location) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	return time.ParseInLocation(dateLayout, text, zone)
+}
+
+// logView is a page of the log.
+type logView struct {
+	view
+	Filter        logFilter
+	Filtered      bool
+	Kinds         []choice
+	Outcomes      []choice
+	Wrong         string
+	Rows          []logRow
+	First, Next   string
+	Export        string
+	ShowLanguages bool
+}
+
+// logRow is one line of it, in words.
+type logRow struct {
+	Who, WhoDetail, AsWhom, AsWhomDetail, Kind string
+	Start, End                                 stamp
+	Duration                                   string
+	Outcome                                    sdk.SwitchOutcome
+	How, Reason, IP, Browser, UserAgent        string
+}
+
+// stamp is a time for machines and for people.
+type stamp struct{ Machine, Text string }
+
+func (p *pages) log(w http.ResponseWriter, r *http.Request) error {
+	words, viewer, filter := sdk.WordsFrom(r), sdk.ViewerFrom(r), filterFrom(r)
+	v := logView{
+		view: viewOf(r), Filter: filter,
+		Filtered: filter.query("") != "", ShowLanguages: viewer.Subject.Administrator,
+		Kinds: []choice{
+			{Text: words.T("any")},
+			{Value: string(sdk.Staff), Text: words.T("kind_staff"), Selected: filter.Kind == string(sdk.Staff)},
+			{Value: string(sdk.Contact), Text: words.T("kind_contact"), Selected: filter.Kind == string(sdk.Contact)},
+		},
+		Outcomes: []choice{{Text: words.T("any")}},
+		Export:   viewer.BasePath + "/log.csv" + filter.query(""),
+	}
+	for _, outcome := range []sdk.SwitchOutcome{sdk.OutcomeActive, sdk.OutcomeEnded, sdk.OutcomeRefused} {
+		v.Outcomes = append(v.Outcomes, choice{
+			Value: string(outcome), Text: words.T("outcome_" + string(outcome)), Selected: filter.Outcome == string(outcome),
+		})
+	}
+	ask, err := filter.ask(viewer.Location(), logRows)
+	if wrong, ok := err.(sentence); ok {
+		v.Wrong = words.T(wrong.key)
+		return render(w, wrong.status, "log.html", v)
+	}
+	page, err := sdk.HostOf(r.Context()).SwitchLog.List(r.Context(), ask)
+	if err != nil {
+		return err
+	}
+	for _, record := range page.Switches {
+		v.Rows = append(v.Rows, p.row(words, viewer.Location(), record))
+	}
+	if filter.After != "" {
+		v.First = viewer.BasePath + "/log" + filter.query("")
+	}
+	if page.Next != "" {
+		v.Next = viewer.BasePath + "/log" + filter.query(page.Next)
+	}
+	return render(w, http.StatusOK, "log.html", v)
+}
+
+func (p *pages) row(words sdk.Words, zone *time.Location, record sdk.SessionSwitch) logRow {
+	row := logRow{
+		Who: record.ActorName, WhoDetail: record.ActorRole,
+		AsWhom: record.SubjectName, AsWhomDetail: record.SubjectDetail,
+		Kind:  kindWord(words, record.Subject.Kind),
+		Start: stampOf(record.StartedAt, zone), End: stampOf(record.EndedAt, zone),
+		Outcome: record.Outcome(), How: howEnded(words, record),
+		Reason: record.Reason, IP: record.IP, Browser: browserName(record.Browser), UserAgent: record.Browser,
+	}
+	switch row.Outcome {
+	case sdk.OutcomeActive:
+		row.Duration = durationWord(words, p.now().Sub(record.StartedAt))
+	case sdk.OutcomeEnded:
+		row.Duration = durationWord(words, record.EndedAt.Sub(record.StartedAt))
+	}
+	return row
+}
+
+func howEnded(words sdk.Words, record sdk.SessionSwitch) string {
+	switch record.Outcome() {
+	case sdk.OutcomeRefused:
+		return words.T("refused_because", "why", refusalWord(words, record.RefusalCode))
+	case sdk.OutcomeActive:
+		return words.T("outcome_active")
+	}
+	if key := "end_" + string(record.End); words.Has(key) {
+		return words.T(key)
+	}
+	return words.T("outcome_ended")
+}
+
+func stampOf(t time.Time, zone *time.Location) stamp {
+	if t.IsZero() {
+		return stamp{}
+	}
+	t = t.In(zone)
+	return stamp{Machine: t.Format(time.RFC3339), Text: t.Format("2006-01-02 15:04")}
+}
+
+func durationWord(words sdk.Words, d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return words.T("duration_seconds", "seconds", int(d.Seconds()))
+	case d < time.Hour:
+		return words.T("duration_minutes", "minutes", int(d.Minutes()))
+	}
+	return words.T("duration_hours", "hours", int(d.Hours()), "minutes", int(d.Minutes())%60)
+}
+
+// browserName shortens a User-Agent to the names people know; the whole of it stands beside it.
+func browserName(userAgent string) string {
+	name := firstIn(userAgent, [][2]string{
+		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"CriOS/", "Chrome"},
+		{"Safari/", "Safari"}, {"curl/", "curl"},
+	})
+	system := firstIn(userAgent, [][2]string{
+		{"Android", "Android"}, {"iPhone", "iOS"}, {"iPad", "iOS"}, {"Windows", "Windows"},
+		{"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"},
+	})
+	switch {
+	case name == "" && system == "":
+		runes := []rune(userAgent)
+		return string(runes[:min(len(runes), 40)])
+	case name == "" || system == "":
+		return name + system
+	}
+	return name + " · " + system
+}
+
+func firstIn(text string, names [][2]string) string {
+	for _, name := range names {
+		if strings.Contains(text, name[0]) {
+			return name[1]
+		}
+	}
+	return ""
+}
+
+// exportLog writes every filtered row as CSV. The export is recorded before it is given out: what
+// cannot be recorded is not exported.
+func (p *pages) exportLog(w http.ResponseWriter, r *http.Request) error {
+	ctx, words, viewer, filter := r.Context(), sdk.WordsFrom(r), sdk.ViewerFrom(r), filterFrom(r)
+	filter.After = ""
+	ask, err := filter.ask(viewer.Location(), exportRows)
+	if err != nil {
+		return err
+	}
+	page, err := sdk.HostOf(ctx).SwitchLog.List(ctx, ask)
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodGet {
+		if err := sdk.HostOf(ctx).Audit.Write(ctx, "log exported", filter.detail()); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="impersonation-log-`+p.now().In(viewer.Location()).Format(dateLayout)+`.csv"`)
+	// Without the mark, spreadsheets take UTF-8 for something else.
+	if _, err := w.Write([]byte("\xef\xbb\xbf")); err != nil {
+		return nil
+	}
+	out := csv.NewWriter(w)
+	write := func(cells ...string) {
+		for i, cell := range cells {
+			cells[i] = harmless(cell)
+		}
+		// Once something has been sent, only breaking off tells that the file is not whole.
+		if out.Write(cells) != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	write(words.T("who"), words.T("role"), words.T("account"), words.T("as_whom"), words.T("company_or_role"),
+		words.T("account"), words.T("user_type"), words.T("start"), words.T("end"), words.T("duration_in_seconds"),
+		words.T("outcome"), words.T("how_ended"), words.T("reason"), words.T("ip"), words.T("browser"))
+	for {
+		for _, record := range page.Switches {
+			row := p.row(words, viewer.Location(), record)
+			write(row.Who, row.WhoDetail, record.Actor.String(), row.AsWhom, row.AsWhomDetail,
+				record.Subject.String(), row.Kind, row.Start.Machine, row.End.Machine, seconds(record),
+				words.T("outcome_"+string(row.Outcome)), row.How, row.Reason, row.IP, row.UserAgent)
+		}
+		if page.Next == "" {
+			break
+		}
+		ask.After = page.Next
+		if page, err = sdk.HostOf(ctx).SwitchLog.List(ctx, ask); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	out.Flush()
+	return nil
+}
+
+// detail is the filter for the Activity Log.
+func (f logFilter) detail() map[string]string {
+	detail := map[string]string{}
+	for name, value := range map[string]string{
+		"from": f.From, "until": f.Until, "actor": f.Actor, "target": f.Target, "kind": f.Kind, "outcome": f.Outcome,
+	} {
+		for len(value) > 512 {
+			runes := []rune(value)
+			value = string(runes[:len(runes)-1])
+		}
+		if value != "" {
+			detail[name] = value
+		}
+	}
+	return detail
+}
+
+func seconds(record sdk.SessionSwitch) string {
+	if record.EndedAt.IsZero() {
+		return ""
+	}
+	return fmt.Sprint(int(record.EndedAt.Sub(record.StartedAt).Seconds()))
+}
+
+// harmless keeps a spreadsheet from taking a cell for a formula.
+func harmless(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
