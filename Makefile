@@ -51,8 +51,8 @@ lint: assets
 	$(TOOL) buf lint
 	@tag=$$(git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null) || { echo "no release yet: nothing the contract could break"; exit 0; }; \
 		set -x; $(TOOL) buf breaking --against ".git#tag=$$tag"
-	@rm -rf dist/generate && $(TOOL) buf generate --template .ci/buf.gen.yaml --output dist/generate
-	@diff -r -x '*.proto' -x '*[!b].go' -x '*.md' dist/generate/proto proto || { echo "the generated Go is stale: make generate"; exit 1; }
+	@rm -rf dist/_generate && $(TOOL) buf generate --template .ci/buf.gen.yaml --output dist/_generate
+	@diff -r -x '*.proto' -x '*[!b].go' -x '*.md' dist/_generate/proto proto || { echo "the generated Go is stale: make generate"; exit 1; }
 	GOOS=darwin $(GO) build ./...
 	GOOS=windows $(GO) build ./...
 
