@@ -167,3 +167,14 @@ func CheckPassword(password string, a Account) error {
 	}
 	return nil
 }
+
+// Cut shortens s to at most max characters and drops what isn't text.
+func Cut(s string, max int) string {
+	r := []rune(strings.Map(func(r rune) rune {
+		if isControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "")))
+	return string(r[:min(len(r), max)])
+}

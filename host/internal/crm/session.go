@@ -47,6 +47,7 @@ type Session struct {
 	IP        string
 	Browser   string
 	Notice    Notice // a sentence for the next page, shown once
+	FormKey   []byte // makes form tokens; never leaves the program
 }
 
 // Switched tells whether the session is under a switch.
@@ -92,7 +93,7 @@ type Who struct {
 }
 
 // SignedIn tells whether anybody is.
-func (w Who) SignedIn() bool { return w.Actor.Key.ID != 0 }
+func (w Who) SignedIn() bool { return w.Actor.Key.Kind != "" }
 
 // Switched tells whether the subject is somebody else than the actor.
 func (w Who) Switched() bool { return w.Switch != nil }

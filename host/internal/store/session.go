@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -11,7 +12,6 @@ import (
 // Resolved is everything one request needs to know about who makes it, from one query.
 type Resolved struct {
 	Session crm.Session
-	FormKey []byte
 	// Actor and Subject have id 0 when their row is gone.
 	Actor    crm.Account
 	Subject  crm.Account
@@ -59,7 +59,7 @@ func scanResolved(row scanner) (Resolved, error) {
 		w              = &r.Switch
 		start, exp, en int64
 	)
-	dest := append([]any{&r.Revision}, s.dest(&r.Session, &r.FormKey)...)
+	dest := append([]any{&r.Revision}, s.dest(&r.Session)...)
 	dest = append(append(dest, actor.dest()...), subject.dest()...)
 	dest = append(dest, &w.ID, &w.ActorName, &w.ActorRole, &w.SubjectName, &w.SubjectDetail, &w.Mode, &w.Reason, &start, &exp, &en, &w.End)
 	if err := row.Scan(dest...); err != nil {
@@ -82,8 +82,8 @@ type sessionColumns struct {
 	notice                 string
 }
 
-func (c *sessionColumns) dest(s *crm.Session, formKey *[]byte) []any {
-	return []any{&s.ID, formKey, &s.Actor.Kind, &s.Actor.ID, &s.Subject.Kind, &s.Subject.ID, &s.SwitchID, &s.Version, &s.Decided,
+func (c *sessionColumns) dest(s *crm.Session) []any {
+	return []any{&s.ID, &s.FormKey, &s.Actor.Kind, &s.Actor.ID, &s.Subject.Kind, &s.Subject.ID, &s.SwitchID, &s.Version, &s.Decided,
 		&c.created, &c.seen, &c.expires, &s.IP, &s.Browser, &c.notice}
 }
 
@@ -99,7 +99,6 @@ func (c *sessionColumns) fill(s *crm.Session) {
 type NewSession struct {
 	crm.Session
 	SecretHash []byte
-	FormKey    []byte
 }
 
 // InsertSession writes a session of its actor, under no switch.
@@ -156,11 +155,10 @@ const sessionColumnList = `id, form_key, actor_kind, actor_id, subject_kind, sub
 
 func scanSession(row scanner) (crm.Session, error) {
 	var (
-		s       crm.Session
-		c       sessionColumns
-		formKey []byte
+		s crm.Session
+		c sessionColumns
 	)
-	err := row.Scan(c.dest(&s, &formKey)...)
+	err := row.Scan(c.dest(&s)...)
 	c.fill(&s)
 	return s, err
 }
@@ -173,4 +171,15 @@ func (t Tx) SessionsOf(ctx context.Context, actor crm.AccountKey) ([]crm.Session
 // ExpiredSessions lists some sessions whose time is up.
 func (t Tx) ExpiredSessions(ctx context.Context, now time.Time) ([]crm.Session, error) {
 	return all(ctx, t, "list expired sessions", scanSession, `SELECT `+sessionColumnList+` FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT 200`, millis(now))
+}
+
+// OverdueSessions lists some sessions whose switch should have ended by now.
+func (t Tx) OverdueSessions(ctx context.Context, now time.Time) ([]crm.Session, error) {
+	return all(ctx, t, "list overdue sessions", scanSession, `SELECT `+prefixed("s.", sessionColumnList)+` FROM session_switches w
+		JOIN sessions s ON s.switch_id = w.id WHERE w.ended_at = 0 AND w.expires_at <= $1 ORDER BY w.id LIMIT 200`, millis(now))
+}
+
+// prefixed names the table of each column of a list.
+func prefixed(table, columns string) string {
+	return table + strings.ReplaceAll(columns, ", ", ", "+table)
 }

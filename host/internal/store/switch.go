@@ -45,6 +45,17 @@ func (t Tx) LostSwitches(ctx context.Context) ([]crm.Switch, error) {
 		LEFT JOIN sessions s ON s.id = w.session_id AND s.switch_id = w.id WHERE w.ended_at = 0 AND s.id IS NULL ORDER BY w.id LIMIT 200`)
 }
 
+// LastSwitch reads the newest switch of an actor that has ended, NotFound when there is none.
+func (t Tx) LastSwitch(ctx context.Context, actor crm.AccountKey) (crm.Switch, error) {
+	return one(ctx, t, "read last switch", scanSwitch, `SELECT `+switchColumns+` FROM session_switches w
+		WHERE w.actor_kind = $1 AND w.actor_id = $2 AND w.ended_at <> 0 AND w.refusal = '' ORDER BY w.id DESC LIMIT 1`, actor.Kind, actor.ID)
+}
+
+// Switch reads one switch, NotFound when there is none.
+func (t Tx) Switch(ctx context.Context, id int64) (crm.Switch, error) {
+	return one(ctx, t, "read switch", scanSwitch, `SELECT `+switchColumns+` FROM session_switches w WHERE w.id = $1`, id)
+}
+
 // SwitchQuery narrows and pages the record of switches.
 type SwitchQuery struct {
 	From, Until time.Time // started at or after, before; zero for no bound

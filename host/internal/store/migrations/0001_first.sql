@@ -93,6 +93,7 @@ CREATE TABLE session_switches (
     refusal        TEXT NOT NULL
 );
 CREATE INDEX session_switches_session ON session_switches (session_id, ended_at);
+CREATE INDEX session_switches_actor ON session_switches (actor_kind, actor_id, id);
 CREATE INDEX session_switches_open ON session_switches (ended_at, id);
 
 CREATE TABLE sessions (

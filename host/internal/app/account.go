@@ -1,0 +1,225 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/store"
+)
+
+// LinkLife is how long a set-password link is good for.
+const LinkLife = 24 * time.Hour
+
+// What a link lets its holder do.
+const (
+	purposePassword = "set_password"
+	purposeFirst    = "first_administrator"
+)
+
+// Account reads one account, NotFound when there is none. It asks nobody's rights.
+func (a *App) Account(ctx context.Context, key crm.AccountKey) (crm.Account, error) {
+	account, err := a.store.Read().Account(ctx, key)
+	return account, found(err, "account_not_found")
+}
+
+// AccountQuery narrows and pages a search over the accounts of one kind.
+type AccountQuery struct {
+	Kind       crm.AccountKind
+	Term       string
+	Limit      int
+	After      string
+	ActiveOnly bool
+	// TargetOf, when set, is left out itself, and each match says whether it could become it.
+	TargetOf crm.AccountKey
+}
+
+// AccountMatch is a found account and, with TargetOf, the key of the rule that would refuse the
+// switch.
+type AccountMatch struct {
+	crm.Account
+	Refusal string
+}
+
+// SearchAccounts finds accounts by name, for modules with the grant to.
+func (a *App) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[AccountMatch], error) {
+	page, err := a.store.Read().SearchAccounts(ctx, store.AccountQuery{Kind: q.Kind, Term: q.Term, Limit: q.Limit, After: q.After, ActiveOnly: q.ActiveOnly, Except: q.TargetOf})
+	if err != nil {
+		return crm.Page[AccountMatch]{}, err
+	}
+	var actor crm.Account
+	if q.TargetOf.ID != 0 {
+		if actor, err = a.Account(ctx, q.TargetOf); err != nil {
+			return crm.Page[AccountMatch]{}, err
+		}
+	}
+	matches := crm.Page[AccountMatch]{Next: page.Next}
+	for _, account := range page.Rows {
+		m := AccountMatch{Account: account}
+		if actor.Key.ID != 0 {
+			m.Refusal = crm.KeyOf(crm.CheckCeiling(actor, account))
+		}
+		matches.Rows = append(matches.Rows, m)
+	}
+	return matches, nil
+}
+
+// PasswordLink makes a one-time address's token with which the account's holder sets a password; it
+// is good for LinkLife, and the ones before it are dead. Whoever may edit the account may; for an
+// administrator only an administrator.
+func (a *App) PasswordLink(ctx context.Context, who crm.Who, key crm.AccountKey) (string, error) {
+	capability := crm.StaffEdit
+	if key.Kind == crm.Contact {
+		capability = crm.CustomersEdit
+	}
+	if err := a.allow(who, crm.SensitiveRoute, capability); err != nil {
+		return "", err
+	}
+	account, err := a.Account(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	if err := mayManage(who, account); err != nil {
+		return "", err
+	}
+	token, hash := newSecret()
+	return token, a.change(ctx, who, "password_link_made", func(tx store.Tx) (string, map[string]string, error) {
+		if err := tx.DeleteLinks(ctx, purposePassword, key, a.Now()); err != nil {
+			return "", nil, err
+		}
+		return key.String(), nil, tx.InsertLink(ctx, hash, store.Link{Purpose: purposePassword, Account: key, Expires: a.Now().Add(LinkLife)})
+	})
+}
+
+// mayManage keeps staff from taking over who may do more than they: whoever can set a password can
+// become its owner.
+func mayManage(who crm.Who, account crm.Account) error {
+	if who.Subject.Administrator || account.Key == who.Subject.Key || account.Key.Kind == crm.Contact {
+		return nil
+	}
+	if account.Administrator || !account.Capabilities.Within(who.Subject.Capabilities) {
+		return crm.Refuse(crm.Denied, "account_has_more_rights", "Name", account.Name)
+	}
+	return nil
+}
+
+// OpenPasswordLink says whose password a link sets; NotFound link_invalid when it is used up, past
+// its time or never was.
+func (a *App) OpenPasswordLink(ctx context.Context, token string) (crm.Account, error) {
+	l, err := a.link(ctx, a.store.Read(), token, purposePassword)
+	if err != nil {
+		return crm.Account{}, err
+	}
+	return a.Account(ctx, l.Account)
+}
+
+func (a *App) link(ctx context.Context, tx store.Tx, token, purpose string) (store.Link, error) {
+	l, err := tx.Link(ctx, hashSecret(token))
+	if err != nil {
+		return l, found(err, "link_invalid")
+	}
+	if l.Purpose != purpose || !a.Now().Before(l.Expires) {
+		return l, crm.Refuse(crm.NotFound, "link_invalid")
+	}
+	return l, nil
+}
+
+// SetPasswordByLink uses a link up: the account gets the password, and all its sessions end.
+func (a *App) SetPasswordByLink(ctx context.Context, token, password string, client crm.Client) error {
+	account, err := a.OpenPasswordLink(ctx, token)
+	if err != nil {
+		return err
+	}
+	hash, err := a.newPassword(ctx, account, password)
+	if err != nil {
+		return err
+	}
+	who := crm.Who{Actor: account, Subject: account, Client: client}
+	return a.change(ctx, who, "password_set", func(tx store.Tx) (string, map[string]string, error) {
+		if used, err := tx.DeleteLink(ctx, hashSecret(token)); err != nil || !used {
+			return "", nil, found(err, "link_invalid")
+		}
+		return account.Key.String(), nil, a.replacePassword(ctx, tx, account.Key, hash, 0)
+	})
+}
+
+// ChangeOwnPassword replaces the actor's password; the old one must be given. All one's other
+// sessions end.
+func (a *App) ChangeOwnPassword(ctx context.Context, who crm.Who, old, password string) error {
+	if err := a.allow(who, crm.SensitiveRoute); err != nil {
+		return err
+	}
+	c, err := a.store.Read().Credentials(ctx, who.Actor.Key)
+	if err != nil {
+		return err
+	}
+	sources := lockSources(c.Key.Kind, c.Email, crm.Client{})
+	if err := a.checkLocked(ctx, sources); err != nil {
+		return err
+	}
+	right, err := a.passwords.check(ctx, c.PasswordHash, old)
+	if err != nil {
+		return err
+	}
+	if !right {
+		if err := a.signInFailed(ctx, c.Account, c.Email, sources, who.Client); crm.KeyOf(err) != "sign_in_wrong" {
+			return err
+		}
+		return crm.Refuse(crm.Invalid, "password_wrong")
+	}
+	hash, err := a.newPassword(ctx, c.Account, password)
+	if err != nil {
+		return err
+	}
+	return a.change(ctx, who, "password_changed", func(tx store.Tx) (string, map[string]string, error) {
+		return c.Key.String(), nil, a.replacePassword(ctx, tx, c.Key, hash, who.Session.ID)
+	})
+}
+
+func (a *App) newPassword(ctx context.Context, account crm.Account, password string) (string, error) {
+	if err := crm.CheckPassword(password, account); err != nil {
+		return "", err
+	}
+	return a.passwords.hash(ctx, password)
+}
+
+// replacePassword writes a password's hash; every session of the account but one ends, every link
+// to set it is dead, and nobody is locked out of it any more.
+func (a *App) replacePassword(ctx context.Context, tx store.Tx, key crm.AccountKey, hash string, keep int64) error {
+	if err := tx.SetPassword(ctx, key, hash); err != nil {
+		return err
+	}
+	if _, err := a.dropSessions(ctx, tx, key, func(s crm.Session) bool { return s.ID != keep }); err != nil {
+		return err
+	}
+	account, err := tx.Account(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := tx.ClearSignInFailures(ctx, lockSources(key.Kind, account.Email, crm.Client{})[0].name); err != nil {
+		return err
+	}
+	return tx.DeleteLinks(ctx, purposePassword, key, a.Now())
+}
+
+// SetPassword sets an account's password from the command line.
+func (a *App) SetPassword(ctx context.Context, who crm.Who, kind crm.AccountKind, email, password string) error {
+	if err := a.allowAdministrator(who, crm.SensitiveRoute); err != nil {
+		return err
+	}
+	email, err := crm.CleanEmail(email)
+	if err != nil {
+		return err
+	}
+	c, err := a.store.Read().CredentialsByEmail(ctx, kind, email)
+	if err != nil {
+		return found(err, "account_not_found")
+	}
+	hash, err := a.newPassword(ctx, c.Account, password)
+	if err != nil {
+		return err
+	}
+	return a.change(ctx, who, "password_set", func(tx store.Tx) (string, map[string]string, error) {
+		return c.Key.String(), nil, a.replacePassword(ctx, tx, c.Key, hash, 0)
+	})
+}

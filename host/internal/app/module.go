@@ -1,0 +1,320 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/store"
+)
+
+// What a module may keep.
+const (
+	MaxModuleValue   = 1 << 20
+	MaxModuleValues  = 16 << 20
+	MaxLanguageFile  = 256 << 10
+	MaxModuleLogKept = 5000
+)
+
+// Revision reads the authority revision: raised by every change of rights, settings or modules.
+func (a *App) Revision(ctx context.Context) (int64, error) { return a.store.Read().Revision(ctx) }
+
+// Modules lists every installed module. It asks nobody's rights.
+func (a *App) Modules(ctx context.Context) ([]crm.Module, error) { return a.store.Read().Modules(ctx) }
+
+// Module reads one installed module. It asks nobody's rights.
+func (a *App) Module(ctx context.Context, id string) (crm.Module, error) {
+	m, err := a.store.Read().Module(ctx, id)
+	return m, found(err, "module_not_found")
+}
+
+// ModulePackage reads the package an installed module was unpacked from.
+func (a *App) ModulePackage(ctx context.Context, sha256 string) ([]byte, error) {
+	return a.store.Read().Package(ctx, sha256)
+}
+
+// CheckModuleRights says whether who may install, activate and remove modules: administrators, as
+// themselves.
+func (a *App) CheckModuleRights(who crm.Who) error {
+	return a.allowAdministrator(who, crm.SensitiveRoute)
+}
+
+// StagePackage keeps an uploaded package until its review is decided, for a day at most.
+func (a *App) StagePackage(ctx context.Context, who crm.Who, p crm.StagedPackage) error {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	p.By, p.At = who.Actor.Key, a.Now()
+	return a.change(ctx, who, "module_uploaded", func(tx store.Tx) (string, map[string]string, error) {
+		return "", map[string]string{"file": p.Filename, "sha256": p.SHA256}, tx.PutStaged(ctx, p)
+	})
+}
+
+// StagedPackage reads an uploaded package; only who uploaded it may.
+func (a *App) StagedPackage(ctx context.Context, who crm.Who, id string) (crm.StagedPackage, error) {
+	if err := a.CheckModuleRights(who); err != nil {
+		return crm.StagedPackage{}, err
+	}
+	p, err := a.store.Read().Staged(ctx, id)
+	if err == nil && p.By != who.Actor.Key {
+		err = crm.Refuse(crm.NotFound, "review_not_found")
+	}
+	return p, found(err, "review_not_found")
+}
+
+// DropStagedPackage forgets an uploaded package.
+func (a *App) DropStagedPackage(ctx context.Context, who crm.Who, id string) error {
+	if _, err := a.StagedPackage(ctx, who, id); err != nil {
+		return err
+	}
+	return a.store.Write(ctx, func(tx store.Tx) error { return tx.DeleteStaged(ctx, id) })
+}
+
+// InstallModule writes a module's row and keeps its package. Over an older or newer version of
+// itself it keeps whether the module is activated; settings, log and capabilities stay.
+func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg []byte) error {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	return a.change(ctx, who, "module_installed", func(tx store.Tx) (string, map[string]string, error) {
+		detail := map[string]string{"version": m.Version, "sha256": m.SHA256}
+		before, err := tx.Module(ctx, m.ID)
+		if err != nil && crm.KindOf(err) != crm.NotFound {
+			return "", nil, err
+		}
+		if err == nil {
+			detail["replaces"] = before.Version
+			m.Activated, m.Grants = before.Activated, before.Grants
+		}
+		m.InstalledAt, m.Crashes, m.CrashedAt, m.Failure = a.Now(), 0, time.Time{}, ""
+		if err := tx.PutPackage(ctx, m.SHA256, pkg); err != nil {
+			return "", nil, err
+		}
+		if err := tx.PutModule(ctx, m); err != nil {
+			return "", nil, err
+		}
+		if err := tx.SweepPackages(ctx); err != nil {
+			return "", nil, err
+		}
+		return "module:" + m.ID, detail, tx.RaiseRevision(ctx)
+	})
+}
+
+// ActivateModule allows a module to run, with these grants; it forgets earlier crashes.
+func (a *App) ActivateModule(ctx context.Context, who crm.Who, id string, grants []string) error {
+	return a.changeModule(ctx, who, "module_activated", id, func(m *crm.Module) map[string]string {
+		m.Activated, m.Grants, m.Crashes, m.CrashedAt, m.Failure = true, grants, 0, time.Time{}, ""
+		return map[string]string{"version": m.Version, "grants": strings.Join(grants, " ")}
+	})
+}
+
+// DeactivateModule forbids a module to run.
+func (a *App) DeactivateModule(ctx context.Context, who crm.Who, id string) error {
+	return a.changeModule(ctx, who, "module_deactivated", id, func(m *crm.Module) map[string]string {
+		m.Activated, m.Failure = false, ""
+		return map[string]string{"version": m.Version}
+	})
+}
+
+func (a *App) changeModule(ctx context.Context, who crm.Who, action, id string, set func(*crm.Module) map[string]string) error {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	return a.change(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
+		m, err := tx.Module(ctx, id)
+		if err != nil {
+			return "", nil, found(err, "module_not_found")
+		}
+		detail := set(&m)
+		if err := tx.PutModule(ctx, m); err != nil {
+			return "", nil, err
+		}
+		return "module:" + id, detail, tx.RaiseRevision(ctx)
+	})
+}
+
+// UninstallModule removes a module that isn't activated, Conflict when it is. Its settings, values,
+// language files, log and capabilities go only with deleteData.
+func (a *App) UninstallModule(ctx context.Context, who crm.Who, id string, deleteData bool) error {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	return a.change(ctx, who, "module_uninstalled", func(tx store.Tx) (string, map[string]string, error) {
+		m, err := tx.Module(ctx, id)
+		if err != nil {
+			return "", nil, found(err, "module_not_found")
+		}
+		if m.Activated {
+			return "", nil, crm.Refuse(crm.Conflict, "module_still_active", "Module", id)
+		}
+		if err := tx.DeleteModule(ctx, id); err != nil {
+			return "", nil, err
+		}
+		if err := tx.SweepPackages(ctx); err != nil {
+			return "", nil, err
+		}
+		if deleteData {
+			if err := tx.DeleteModuleData(ctx, id); err != nil {
+				return "", nil, err
+			}
+		}
+		return "module:" + id, map[string]string{"version": m.Version, "data_deleted": strconv.FormatBool(deleteData)}, tx.RaiseRevision(ctx)
+	})
+}
+
+// RecordModuleState notes that a module's process came or went, so that everybody who depends on it
+// asks again: state says what it is now, failure why it was given up (empty while it is not).
+func (a *App) RecordModuleState(ctx context.Context, id, state, failure string, crashes int, crashedAt time.Time) error {
+	return a.store.Write(ctx, func(tx store.Tx) error {
+		m, err := tx.Module(ctx, id)
+		if err != nil {
+			return found(err, "module_not_found")
+		}
+		m.Crashes, m.CrashedAt, m.Failure = crashes, crashedAt, failure
+		if err := tx.PutModule(ctx, m); err != nil {
+			return err
+		}
+		if err := a.audit(ctx, tx, crm.Who{}, "module_state", "module:"+id, map[string]string{"state": state, "reason": crm.Cut(failure, 300)}); err != nil {
+			return err
+		}
+		return tx.RaiseRevision(ctx)
+	})
+}
+
+// ModuleSettings reads what was saved of a module's settings; defaults are the module's to know.
+func (a *App) ModuleSettings(ctx context.Context, id string) (map[string]string, error) {
+	return a.store.Read().Settings(ctx, id)
+}
+
+// SaveModuleSettings changes a module's settings; the values have been checked against its fields.
+func (a *App) SaveModuleSettings(ctx context.Context, who crm.Who, id string, values map[string]string) error {
+	if err := a.allow(who, crm.SensitiveRoute, crm.SettingsEdit); err != nil {
+		return err
+	}
+	if _, err := a.Module(ctx, id); err != nil {
+		return err
+	}
+	return a.saveSettings(ctx, who, id, values)
+}
+
+// ModuleValue reads a value of a module's own space, NotFound when there is none.
+func (a *App) ModuleValue(ctx context.Context, id, name string) ([]byte, error) {
+	v, err := a.store.Read().ModuleValue(ctx, id, name)
+	return v, found(err, "value_not_found")
+}
+
+// PutModuleValue writes a value of a module's own space; TooLarge beyond its quota.
+func (a *App) PutModuleValue(ctx context.Context, id, name string, value []byte) error {
+	if name == "" || len(name) > 256 {
+		return crm.Refuse(crm.Invalid, "value_name_invalid")
+	}
+	return a.store.Write(ctx, func(tx store.Tx) error {
+		used, err := tx.ModuleValuesSize(ctx, id, name)
+		if err != nil {
+			return err
+		}
+		if len(value) > MaxModuleValue || used+int64(len(name)+len(value)) > MaxModuleValues {
+			return crm.Refuse(crm.TooLarge, "module_quota", "Max", MaxModuleValues)
+		}
+		return tx.PutModuleValue(ctx, id, name, value)
+	})
+}
+
+// DeleteModuleValue removes a value of a module's own space; removing none is no error.
+func (a *App) DeleteModuleValue(ctx context.Context, id, name string) error {
+	return a.store.Write(ctx, func(tx store.Tx) error { return tx.DeleteModuleValue(ctx, id, name) })
+}
+
+// ModuleKeys lists names of a module's own space in order.
+func (a *App) ModuleKeys(ctx context.Context, id, prefix, after string, limit int) ([]string, error) {
+	return a.store.Read().ModuleKeys(ctx, id, prefix, after, limit)
+}
+
+// ModuleLanguages lists a module's uploaded language files.
+func (a *App) ModuleLanguages(ctx context.Context, id string) ([]crm.ModuleLanguage, error) {
+	return a.store.Read().ModuleLanguages(ctx, id)
+}
+
+// PutModuleLanguage adds or replaces an uploaded language file: one JSON object.
+func (a *App) PutModuleLanguage(ctx context.Context, who crm.Who, id, tag string, file []byte) error {
+	if err := a.allow(who, crm.SensitiveRoute, crm.SettingsEdit); err != nil {
+		return err
+	}
+	tag, err := CleanLanguage(tag)
+	if err != nil || tag == "" {
+		return crm.Refuse(crm.Invalid, "language_invalid")
+	}
+	if len(file) > MaxLanguageFile {
+		return crm.Refuse(crm.TooLarge, "language_file_too_large", "Max", MaxLanguageFile)
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(file, &object); err != nil || object == nil {
+		return crm.Refuse(crm.Invalid, "language_file_invalid")
+	}
+	return a.change(ctx, who, "module_language_uploaded", func(tx store.Tx) (string, map[string]string, error) {
+		if _, err := tx.Module(ctx, id); err != nil {
+			return "", nil, found(err, "module_not_found")
+		}
+		if err := tx.PutModuleLanguage(ctx, id, crm.ModuleLanguage{Tag: tag, File: file}); err != nil {
+			return "", nil, err
+		}
+		return "module:" + id, map[string]string{"language": tag}, tx.RaiseRevision(ctx)
+	})
+}
+
+// DeleteModuleLanguage removes an uploaded language file; what the package brought stays.
+func (a *App) DeleteModuleLanguage(ctx context.Context, who crm.Who, id, tag string) error {
+	if err := a.allow(who, crm.SensitiveRoute, crm.SettingsEdit); err != nil {
+		return err
+	}
+	return a.change(ctx, who, "module_language_deleted", func(tx store.Tx) (string, map[string]string, error) {
+		if err := tx.DeleteModuleLanguage(ctx, id, tag); err != nil {
+			return "", nil, err
+		}
+		return "module:" + id, map[string]string{"language": tag}, tx.RaiseRevision(ctx)
+	})
+}
+
+// AppendModuleLog adds lines to a module's log and drops the oldest beyond MaxModuleLogKept.
+func (a *App) AppendModuleLog(ctx context.Context, id string, lines []crm.ModuleLogLine) error {
+	return a.store.Write(ctx, func(tx store.Tx) error {
+		for _, l := range lines {
+			if err := tx.AppendModuleLog(ctx, id, l); err != nil {
+				return err
+			}
+		}
+		return tx.TrimModuleLog(ctx, id, MaxModuleLogKept)
+	})
+}
+
+// ModuleLog lists a module's log, newest first. Filter "level" keeps that level and those above.
+func (a *App) ModuleLog(ctx context.Context, who crm.Who, id string, q crm.Query) (crm.Page[crm.ModuleLogLine], error) {
+	if err := a.allowAdministrator(who, crm.ReadRoute); err != nil {
+		return crm.Page[crm.ModuleLogLine]{}, err
+	}
+	return a.store.Read().ModuleLog(ctx, id, q)
+}
+
+// WriteModuleAudit appends what a module says happened; who is zero when no person did it.
+func (a *App) WriteModuleAudit(ctx context.Context, who crm.Who, id, action string, detail map[string]string) error {
+	if action == "" || len(action) > 64 || len(detail) > 16 {
+		return crm.Refuse(crm.Invalid, "audit_entry_invalid")
+	}
+	clean := make(map[string]string, len(detail)+1)
+	for k, v := range detail {
+		clean[crm.Cut(k, 64)] = crm.Cut(v, 512)
+	}
+	clean["action"] = crm.Cut(action, 64)
+	return a.store.Write(ctx, func(tx store.Tx) error { return a.audit(ctx, tx, who, "module_entry", "module:"+id, clean) })
+}
+
+// Belongings counts what the database keeps for a module.
+type Belongings = store.Belongings
+
+// ModuleBelongings counts what the database keeps for a module.
+func (a *App) ModuleBelongings(ctx context.Context, id string) (Belongings, error) {
+	return a.store.Read().ModuleBelongings(ctx, id)
+}

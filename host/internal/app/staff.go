@@ -1,0 +1,265 @@
+package app
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/store"
+)
+
+// StaffList lists staff by name.
+func (a *App) StaffList(ctx context.Context, who crm.Who, q crm.Query) (crm.Page[crm.StaffMember], error) {
+	if err := a.allow(who, crm.ReadRoute, crm.StaffView); err != nil {
+		return crm.Page[crm.StaffMember]{}, err
+	}
+	return a.store.Read().Staff(ctx, q)
+}
+
+// StaffMember reads one staff member.
+func (a *App) StaffMember(ctx context.Context, who crm.Who, id int64) (crm.StaffMember, error) {
+	if err := a.allow(who, crm.ReadRoute, crm.StaffView); err != nil {
+		return crm.StaffMember{}, err
+	}
+	s, err := a.store.Read().StaffMember(ctx, id)
+	return s, found(err, "staff_not_found")
+}
+
+// StaffForm is what a form says about a staff member.
+type StaffForm struct {
+	ID            int64 // 0 for a new one
+	Name          string
+	Email         string
+	Administrator bool
+	Active        bool
+	RoleID        int64 // 0 for none
+	Language      string
+	Capabilities  crm.Capabilities // those ticked
+	Shown         crm.Capabilities // those the form offered; all others stay as they are
+}
+
+// SaveStaff adds or changes a staff member. Nobody gives what they don't hold themselves, changes
+// who may do more than they, or takes the last active administrator away.
+func (a *App) SaveStaff(ctx context.Context, who crm.Who, f StaffForm) (int64, error) {
+	needed := crm.StaffEdit
+	if f.ID == 0 {
+		needed = crm.StaffCreate
+	}
+	if err := a.allow(who, crm.SensitiveRoute, needed); err != nil {
+		return 0, err
+	}
+	id := f.ID
+	action := "staff_changed"
+	if id == 0 {
+		action = "staff_created"
+	}
+	err := a.change(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
+		before, after, err := a.staffAfter(ctx, tx, who, f)
+		if err != nil {
+			return "", nil, err
+		}
+		if id, err = putStaff(ctx, tx, after); err != nil {
+			return "", nil, err
+		}
+		after.ID = id
+		return after.Key().String(), staffDetail(before, after), tx.RaiseRevision(ctx)
+	})
+	return id, err
+}
+
+// staffAfter is the row as it is and as the form wants it, if who may want that.
+func (a *App) staffAfter(ctx context.Context, tx store.Tx, who crm.Who, f StaffForm) (before, after crm.StaffMember, err error) {
+	before = crm.StaffMember{CreatedAt: a.Now(), Capabilities: crm.Capabilities{}}
+	if f.ID != 0 {
+		account, err := tx.Account(ctx, crm.AccountKey{Kind: crm.Staff, ID: f.ID})
+		if err != nil {
+			return before, after, found(err, "staff_not_found")
+		}
+		if err := mayManage(who, account); err != nil {
+			return before, after, err
+		}
+		if before, err = tx.StaffMember(ctx, f.ID); err != nil {
+			return before, after, err
+		}
+	}
+	after = before
+	after.Administrator, after.Active, after.RoleID = f.Administrator, f.Active, f.RoleID
+	after.Capabilities = merged(before.Capabilities, f.Capabilities, f.Shown)
+	if after.Name, err = crm.CleanName(f.Name); err != nil {
+		return before, after, err
+	}
+	if after.Email, err = crm.CleanEmail(f.Email); err != nil {
+		return before, after, err
+	}
+	if after.Language, err = CleanLanguage(f.Language); err != nil {
+		return before, after, err
+	}
+	return before, after, a.mayMake(ctx, tx, who, before, after)
+}
+
+// mayMake refuses giving rights one doesn't hold, and losing the last administrator.
+func (a *App) mayMake(ctx context.Context, tx store.Tx, who crm.Who, before, after crm.StaffMember) error {
+	if after.ID != 0 && after.ID == who.Actor.Key.ID && !after.Active {
+		return crm.Refuse(crm.Conflict, "staff_deactivate_self")
+	}
+	if after.ID != 0 && before.Administrator && before.Active && (!after.Administrator || !after.Active) {
+		others, err := tx.OtherActiveAdministrators(ctx, after.ID)
+		if err != nil {
+			return err
+		}
+		if others == 0 {
+			return crm.Refuse(crm.Conflict, "last_administrator")
+		}
+	}
+	given := crm.Capabilities{}
+	if after.RoleID != 0 && after.RoleID != before.RoleID {
+		role, err := tx.Role(ctx, after.RoleID)
+		if err != nil {
+			return found(err, "role_not_found")
+		}
+		given = role.Capabilities
+	}
+	if after.Administrator && !before.Administrator && !who.Subject.Administrator {
+		return crm.Refuse(crm.Denied, "administrators_only")
+	}
+	return mayGive(who, before.Capabilities, after.Capabilities.Union(given))
+}
+
+// mayGive refuses giving what one doesn't hold.
+func mayGive(who crm.Who, before, after crm.Capabilities) error {
+	if who.Subject.Administrator || after.Within(before.Union(who.Subject.Capabilities)) {
+		return nil
+	}
+	return crm.Refuse(crm.Denied, "gives_more_rights")
+}
+
+// merged keeps what the form didn't show and takes the rest from it.
+func merged(before, ticked, shown crm.Capabilities) crm.Capabilities {
+	after := crm.Capabilities{}
+	for c := range before {
+		if !shown.Has(c) {
+			after[c] = true
+		}
+	}
+	for c := range ticked {
+		if shown.Has(c) {
+			after[c] = true
+		}
+	}
+	return after
+}
+
+func putStaff(ctx context.Context, tx store.Tx, s crm.StaffMember) (int64, error) {
+	if s.ID != 0 {
+		return s.ID, taken(tx.UpdateStaff(ctx, s), "email_taken")
+	}
+	id, err := tx.InsertStaff(ctx, s)
+	return id, taken(err, "email_taken")
+}
+
+// staffDetail names what changed.
+func staffDetail(before, after crm.StaffMember) map[string]string {
+	d := map[string]string{"name": after.Name}
+	if before.Active != after.Active {
+		d["active"] = strconv.FormatBool(after.Active)
+	}
+	if before.Administrator != after.Administrator {
+		d["administrator"] = strconv.FormatBool(after.Administrator)
+	}
+	if before.Email != after.Email {
+		d["email"] = after.Email
+	}
+	if before.RoleID != after.RoleID {
+		d["role"] = strconv.FormatInt(after.RoleID, 10)
+	}
+	if was, is := before.Capabilities.String(), after.Capabilities.String(); was != is {
+		d["capabilities"] = is
+	}
+	return d
+}
+
+// SetStaffActive activates or deactivates a staff member.
+func (a *App) SetStaffActive(ctx context.Context, who crm.Who, id int64, active bool) error {
+	s, err := a.store.Read().StaffMember(ctx, id)
+	if err != nil {
+		return found(err, "staff_not_found")
+	}
+	_, err = a.SaveStaff(ctx, who, StaffForm{ID: s.ID, Name: s.Name, Email: s.Email, Administrator: s.Administrator, Active: active, RoleID: s.RoleID, Language: s.Language})
+	return err
+}
+
+// Roles lists every role.
+func (a *App) Roles(ctx context.Context, who crm.Who) ([]crm.Role, error) {
+	if err := a.allow(who, crm.ReadRoute, crm.RolesView, crm.StaffView); err != nil {
+		return nil, err
+	}
+	return a.store.Read().Roles(ctx)
+}
+
+// Role reads one role.
+func (a *App) Role(ctx context.Context, who crm.Who, id int64) (crm.Role, error) {
+	if err := a.allow(who, crm.ReadRoute, crm.RolesView); err != nil {
+		return crm.Role{}, err
+	}
+	r, err := a.store.Read().Role(ctx, id)
+	return r, found(err, "role_not_found")
+}
+
+// RoleForm is what a form says about a role.
+type RoleForm struct {
+	ID           int64 // 0 for a new one
+	Name         string
+	Capabilities crm.Capabilities // those ticked
+	Shown        crm.Capabilities // those the form offered; all others stay as they are
+}
+
+// SaveRole adds or changes a role. Nobody gives what they don't hold themselves.
+func (a *App) SaveRole(ctx context.Context, who crm.Who, f RoleForm) (int64, error) {
+	if err := a.allow(who, crm.SensitiveRoute, crm.RolesEdit); err != nil {
+		return 0, err
+	}
+	name, err := crm.CleanName(f.Name)
+	if err != nil {
+		return 0, err
+	}
+	id := f.ID
+	err = a.change(ctx, who, "role_saved", func(tx store.Tx) (string, map[string]string, error) {
+		before := crm.Role{Capabilities: crm.Capabilities{}}
+		if id != 0 {
+			if before, err = tx.Role(ctx, id); err != nil {
+				return "", nil, found(err, "role_not_found")
+			}
+		}
+		after := crm.Role{ID: id, Name: name, Capabilities: merged(before.Capabilities, f.Capabilities, f.Shown)}
+		if err := mayGive(who, before.Capabilities, after.Capabilities); err != nil {
+			return "", nil, err
+		}
+		if id == 0 {
+			id, err = tx.InsertRole(ctx, after)
+		} else {
+			err = tx.UpdateRole(ctx, after)
+		}
+		if err != nil {
+			return "", nil, taken(err, "role_name_taken")
+		}
+		return "role:" + strconv.FormatInt(id, 10), map[string]string{"name": name, "capabilities": after.Capabilities.String()}, tx.RaiseRevision(ctx)
+	})
+	return id, err
+}
+
+// DeleteRole removes a role nobody holds, Conflict otherwise.
+func (a *App) DeleteRole(ctx context.Context, who crm.Who, id int64) error {
+	if err := a.allow(who, crm.SensitiveRoute, crm.RolesEdit); err != nil {
+		return err
+	}
+	return a.change(ctx, who, "role_deleted", func(tx store.Tx) (string, map[string]string, error) {
+		role, err := tx.Role(ctx, id)
+		if err != nil {
+			return "", nil, found(err, "role_not_found")
+		}
+		if role.Members > 0 {
+			return "", nil, crm.Refuse(crm.Conflict, "role_in_use", "Members", role.Members)
+		}
+		return "role:" + strconv.FormatInt(id, 10), map[string]string{"name": role.Name}, tx.DeleteRole(ctx, id)
+	})
+}
