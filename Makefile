@@ -36,10 +36,10 @@ understudy: assets
 
 # The zip an administrator uploads, then the download package around it: the zip, its documentation, the licence.
 impersonation: understudy
-	rm -rf $(PACKED) && mkdir -p $(PACKED)
+	rm -rf $(PACKED) && mkdir -p $(PACKED)/bin
 	cp -R plugins/impersonation/module.json $(wildcard $(addprefix plugins/impersonation/,languages assets docs)) $(PACKED)/
 	set -e; for p in $(PLATFORMS); do os=$${p%/*} arch=$${p#*/}; exe=; [ $$os != windows ] || exe=.exe; \
-		GOOS=$$os GOARCH=$$arch $(BUILD) -o $(PACKED)/impersonation-$$os-$$arch$$exe ./plugins/impersonation; done
+		GOOS=$$os GOARCH=$$arch $(BUILD) -o $(PACKED)/bin/impersonation-$$os-$$arch$$exe ./plugins/impersonation; done
 	bin/understudy module pack $(PACKED) --out dist/impersonation.zip $(PLATFORMS:%=--platform %)
 	bin/understudy module bundle dist/impersonation.zip --docs $(PACKED)/docs --license LICENSE --out dist/
 
