@@ -50,6 +50,9 @@ func (i *Instance) Contributions() Contributions { return i.module.Contributions
 // Words returns the module's messages in a language, as they stand now.
 func (i *Instance) Words(language string) Words { return i.words.in(language) }
 
+// Languages returns the messages by tag and key, as they stand now.
+func (i *Instance) Languages() map[string]map[string]string { return i.words.all() }
+
 // Activate hands the module its host. Conflict if it was activated before.
 func (i *Instance) Activate(ctx context.Context, host Host, activation Activation) error {
 	if !i.host.CompareAndSwap(nil, &host) {

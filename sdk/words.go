@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path"
 	"strings"
@@ -142,6 +143,15 @@ func newWordBook(table languageTable) *wordBook {
 
 func (b *wordBook) in(language string) Words {
 	return Words{languages: *b.table.Load(), language: language}
+}
+
+// all returns a copy of the table.
+func (b *wordBook) all() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for tag, messages := range *b.table.Load() {
+		all[tag] = maps.Clone(messages)
+	}
+	return all
 }
 
 // refresh fetches the languages when revision is not the one at hand. It never fails a page: with
