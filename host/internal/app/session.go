@@ -53,12 +53,22 @@ func (a *App) Resolve(ctx context.Context, secret string, client crm.Client) (Re
 
 // whoOf makes Who out of what one query found. Only an open switch makes the subject another.
 func whoOf(r store.Resolved, client crm.Client) crm.Who {
-	who := crm.Who{Session: r.Session, Actor: r.Actor, Subject: r.Actor, Revision: r.Revision, Client: client}
+	actor := named(r.Actor, r.Session.Actor, r.Switch.ActorName)
+	who := crm.Who{Session: r.Session, Actor: actor, Subject: actor, Revision: r.Revision, Client: client}
 	if r.Session.Switched() && r.Switch.ID == r.Session.SwitchID && r.Switch.EndedAt.IsZero() {
 		w := r.Switch
-		who.Switch, who.Subject = &w, r.Subject
+		who.Switch, who.Subject = &w, named(r.Subject, r.Session.Subject, r.Switch.SubjectName)
 	}
 	return who
+}
+
+// named is the account, or where its row is gone its key and the name it had, so that the record of
+// the end still says who it was. It is inactive and holds no right.
+func named(a crm.Account, key crm.AccountKey, name string) crm.Account {
+	if a.Key.ID == 0 {
+		return crm.Account{Key: key, Name: name}
+	}
+	return a
 }
 
 // recheck ends the session's switch if it may not go on.

@@ -131,7 +131,10 @@ func (a *App) endSwitch(ctx context.Context, who crm.Who, cause crm.EndCause, no
 		}
 		return err
 	})
-	return secret, err
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
 }
 
 // closeSwitch writes the one end of the switch the session is under, if it has none yet.

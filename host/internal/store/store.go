@@ -56,7 +56,9 @@ func connect(where, synchronous string) (*Store, error) {
 		db.SetMaxIdleConns(20)
 		return &Store{engine: PostgreSQL, read: db, write: db}, nil
 	}
-	dsn := "file:" + filepath.ToSlash(where) + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(" + synchronous + ")"
+	// A folder's name may hold what means something else in an address.
+	path := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(where))
+	dsn := "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(" + synchronous + ")"
 	// One writer: several would spend their time in busy back-off (performance.md).
 	write, err := sql.Open("sqlite", dsn+"&_txlock=immediate")
 	if err != nil {

@@ -1,0 +1,251 @@
+package hosttest
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/app"
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/store"
+)
+
+// Site is the CRM's use cases over a database of their own, with the example people of the demo.
+type Site struct {
+	App    *app.App
+	Store  *store.Store
+	Clock  *Clock
+	Policy *Policy
+
+	database string
+}
+
+// Support is what role Support may in a Site beyond the host's own customer rights.
+var Support = []crm.Capability{"sample/staff", "sample/customers"}
+
+// NewSite makes a Site on SQLite.
+func NewSite(t testing.TB) *Site {
+	t.Helper()
+	return newSite(t, filepath.Join(t.TempDir(), "understudy.db"))
+}
+
+// OnBothEngines tells the story once on SQLite and once on PostgreSQL, where there is one.
+func OnBothEngines(t *testing.T, story func(*testing.T, *Site)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		story(t, NewSite(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		story(t, newSite(t, PostgresURL(t)))
+	})
+}
+
+func newSite(t testing.TB, database string) *Site {
+	t.Helper()
+	db, err := store.Open(t.Context(), database, "NORMAL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &Site{Store: db, Clock: NewClock(), Policy: &Policy{}, database: database}
+	s.App = app.New(app.Options{Store: db, Now: s.Clock.Now, Version: "3.1.0"})
+	s.App.SetSwitchPolicy(s.Policy)
+	if err := s.App.FillDemo(t.Context(), Support...); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Exec runs a statement behind the store's back: what an accident or an intruder would do.
+func (s *Site) Exec(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	driver := "sqlite"
+	if s.Store.Engine() == store.PostgreSQL {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, s.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }() // the statement has been answered
+	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// Visitor is a client's cookie: the secret it holds now.
+type Visitor struct {
+	t      testing.TB
+	site   *Site
+	Secret string
+}
+
+// SignIn signs an example person in.
+func (s *Site) SignIn(t testing.TB, email string) *Visitor {
+	t.Helper()
+	area := crm.Portal
+	if filepath.Ext(email) == ".com" {
+		area = crm.Admin
+	}
+	secret, _, err := s.App.SignIn(t.Context(), area, email, app.DemoPassword, Client)
+	if err != nil {
+		t.Fatalf("sign in as %s: %v", email, err)
+	}
+	return &Visitor{t: t, site: s, Secret: secret}
+}
+
+// Client is the other end of every request in a Site.
+var Client = crm.Client{IP: "192.0.2.7", Browser: "Test/1.0", RequestID: "test"}
+
+// Who resolves the visitor, as a request would, and keeps a new secret.
+func (v *Visitor) Who() crm.Who {
+	v.t.Helper()
+	r, err := v.site.App.Resolve(v.t.Context(), v.Secret, Client)
+	if err != nil {
+		v.t.Fatalf("resolve: %v", err)
+	}
+	if r.NewSecret != "" {
+		v.Secret = r.NewSecret
+	}
+	return r.Who
+}
+
+// Become switches the visitor's session.
+func (v *Visitor) Become(email string) {
+	v.t.Helper()
+	if err := v.TryBecome(email); err != nil {
+		v.t.Fatalf("become %s: %v", email, err)
+	}
+}
+
+// TryBecome switches the visitor's session, or says why not.
+func (v *Visitor) TryBecome(email string) error {
+	v.t.Helper()
+	secret, _, err := v.site.App.SwitchSession(v.t.Context(), v.Who(), v.site.Key(v.t, email), "testing")
+	if err == nil {
+		v.Secret = secret
+	}
+	return err
+}
+
+// Return restores the visitor's session.
+func (v *Visitor) Return() {
+	v.t.Helper()
+	secret, _, err := v.site.App.RestoreSession(v.t.Context(), v.Who())
+	if err != nil {
+		v.t.Fatalf("return: %v", err)
+	}
+	v.Secret = secret
+}
+
+// Key finds an example person.
+func (s *Site) Key(t testing.TB, email string) crm.AccountKey {
+	t.Helper()
+	kind := crm.Contact
+	if filepath.Ext(email) == ".com" {
+		kind = crm.Staff
+	}
+	page, err := s.App.SearchAccounts(t.Context(), app.AccountQuery{Kind: kind, Term: email})
+	if err != nil || len(page.Rows) != 1 {
+		t.Fatalf("find %s: %v %v", email, page.Rows, err)
+	}
+	return page.Rows[0].Key
+}
+
+// Switches lists the record, newest first.
+func (s *Site) Switches(t testing.TB) []crm.Switch {
+	t.Helper()
+	page, err := s.App.Switches(t.Context(), app.SwitchQuery{Limit: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Rows
+}
+
+// Audit lists the entries of an action, newest first.
+func (s *Site) Audit(t testing.TB, action string) []crm.AuditEntry {
+	t.Helper()
+	page, err := s.App.Activity(t.Context(), crm.Operator(), crm.Query{Limit: 500, Filter: map[string]string{"action": action}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Rows
+}
+
+// Clock is a time that stands still until it is moved.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock makes a Clock.
+func NewClock() *Clock { return &Clock{now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)} }
+
+// Now is the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the time on.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Policy stands where a module's hook would and does what the story says: it allows an hour of
+// everything until it is told otherwise.
+type Policy struct {
+	mu    sync.Mutex
+	err   error
+	mode  crm.SwitchMode
+	limit time.Duration
+	asked []crm.SwitchQuestion
+}
+
+// Refuse makes it refuse with err from now on; nil makes it allow again.
+func (p *Policy) Refuse(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+}
+
+// Allow makes it allow this much.
+func (p *Policy) Allow(limit time.Duration, mode crm.SwitchMode) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err, p.limit, p.mode = nil, limit, mode
+}
+
+// Asked lists the questions so far.
+func (p *Policy) Asked() []crm.SwitchQuestion {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]crm.SwitchQuestion(nil), p.asked...)
+}
+
+// DecideSwitch answers as told.
+func (p *Policy) DecideSwitch(_ context.Context, q crm.SwitchQuestion) (crm.SwitchDecision, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, q)
+	d := crm.SwitchDecision{Limit: p.limit, Mode: p.mode}
+	if d.Limit == 0 {
+		d.Limit = time.Hour
+	}
+	if d.Mode == "" {
+		d.Mode = crm.Full
+	}
+	return d, p.err
+}
