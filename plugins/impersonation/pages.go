@@ -28,7 +28,7 @@ const (
 // pages answers the module's addresses.
 type pages struct{ now func() time.Time }
 
-// view is what every template has: its words by {{.T "key"}}, and addresses.
+// view is what every template has: its words, by the method T, and addresses.
 type view struct {
 	sdk.Words
 	Base      string
@@ -160,7 +160,7 @@ func (p *pages) start(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	for _, result := range results {
-		if preset == nil || result.Value != preset.Value {
+		if preset == nil || preset.Disabled || result.Value != preset.Value {
 			v.Users = append(v.Users, result.choice())
 		}
 	}
