@@ -605,3 +605,38 @@ func TestBrowserNames(t *testing.T) {
 		}
 	}
 }
+
+func TestDocumentationIsOfflineAndOfThisVersion(t *testing.T) {
+	file, err := os.ReadFile("docs/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(file)
+	version := newKit(t, sdktest.Options{}).Manifest().Version
+	for _, part := range []string{"impersonation-" + version + ".zip", "Impersonation " + version, "impersonation.zip", "version 3.1.0"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("lacks %q", part)
+		}
+	}
+	for _, part := range []string{"http:", "https:", "<script", " style=", "<style", "src="} {
+		if strings.Contains(text, part) {
+			t.Errorf("holds %q", part)
+		}
+	}
+	en := readLanguage(t, "en")
+	for _, key := range []string{
+		"impersonate", "stop_impersonation", "settings", "view_log", "feature", "languages", "user_type", "kind_staff", "kind_contact",
+		"user", "reason", "disable_impersonation", "enable_customers", "enable_admins", "capability_staff", "capability_customers",
+		"capability_view_log", "choose_file", "upload", "export_csv",
+	} {
+		if !strings.Contains(text, en[key]) {
+			t.Errorf("does not name %q", en[key])
+		}
+	}
+	ids := regexp.MustCompile(` id="([a-z]+)"`).FindAllStringSubmatch(text, -1)
+	for _, link := range regexp.MustCompile(`href="#([a-z]+)"`).FindAllStringSubmatch(text, -1) {
+		if !slices.ContainsFunc(ids, func(id []string) bool { return id[1] == link[1] }) {
+			t.Errorf("a link to #%s leads nowhere", link[1])
+		}
+	}
+}
