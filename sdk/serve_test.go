@@ -287,7 +287,7 @@ func TestModuleAsAProcess(t *testing.T) {
 		if err := json.Unmarshal(body, &said); err != nil {
 			t.Fatal(err)
 		}
-		if said.Method != "POST" || said.URL != "/echo?a=b&c=d" || said.Accept != "text/x" || said.Body != "hi" || said.Error != "<nil>" {
+		if said.Method != http.MethodPost || said.URL != "/echo?a=b&c=d" || said.Accept != "text/x" || said.Body != "hi" || said.Error != "<nil>" {
 			t.Errorf("request: %+v", said)
 		}
 		if said.Message != "Título" {

@@ -358,7 +358,11 @@ func TestEveryEndAndCodeHasAWord(t *testing.T) {
 		if got := howEnded(words, sdk.SessionSwitch{EndedAt: noon, End: "new_end"}); got != words.T("outcome_ended") {
 			t.Errorf("an unknown end: %q", got)
 		}
-		for _, code := range []string{"inactive", "self", "not_administrator", "more_rights", "refused_disabled", "impersonation:refused_disabled"} {
+		for _, code := range []string{
+			"inactive", "self", "not_administrator", "more_rights", "refused_disabled", "impersonation:refused_disabled",
+			"switch_self", "switch_inactive", "switch_not_administrator", "switch_more_rights", "switch_nested", "switch_no_target",
+			"switch_not_staff", "switch_module_off", "module_not_running",
+		} {
 			if refusalWord(words, code) == words.T("code_other") {
 				t.Errorf("%s has no word", code)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -129,7 +130,8 @@ func (p *pages) log(w http.ResponseWriter, r *http.Request) error {
 		})
 	}
 	ask, err := filter.ask(viewer.Location(), logRows)
-	if wrong, ok := err.(sentence); ok {
+	var wrong sentence
+	if errors.As(err, &wrong) {
 		v.Wrong = words.T(wrong.key)
 		return render(w, wrong.status, "log.html", v)
 	}
@@ -202,12 +204,22 @@ func durationWord(words sdk.Words, d time.Duration) string {
 // browserName shortens a User-Agent to the names people know; the whole of it stands beside it.
 func browserName(userAgent string) string {
 	name := firstIn(userAgent, [][2]string{
-		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"CriOS/", "Chrome"},
-		{"Safari/", "Safari"}, {"curl/", "curl"},
+		{"Edg", "Edge"},
+		{"OPR/", "Opera"},
+		{"Firefox/", "Firefox"},
+		{"Chrome/", "Chrome"},
+		{"CriOS/", "Chrome"},
+		{"Safari/", "Safari"},
+		{"curl/", "curl"},
 	})
 	system := firstIn(userAgent, [][2]string{
-		{"Android", "Android"}, {"iPhone", "iOS"}, {"iPad", "iOS"}, {"Windows", "Windows"},
-		{"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"},
+		{"Android", "Android"},
+		{"iPhone", "iOS"},
+		{"iPad", "iOS"},
+		{"Windows", "Windows"},
+		{"Mac OS X", "macOS"},
+		{"CrOS", "ChromeOS"},
+		{"Linux", "Linux"},
 	})
 	switch {
 	case name == "" && system == "":
@@ -249,9 +261,7 @@ func (p *pages) exportLog(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="impersonation-log-`+p.now().In(viewer.Location()).Format(dateLayout)+`.csv"`)
 	// Without the mark, spreadsheets take UTF-8 for something else.
-	if _, err := w.Write([]byte("\xef\xbb\xbf")); err != nil {
-		return nil
-	}
+	_, _ = w.Write([]byte("\xef\xbb\xbf"))
 	out := csv.NewWriter(w)
 	write := func(cells ...string) {
 		for i, cell := range cells {

@@ -307,15 +307,21 @@ func kindWord(words sdk.Words, kind sdk.AccountKind) string {
 	return words.T("kind_staff")
 }
 
-// refusalWord says a refusal code in words: the host's own rules by their codes, this module's by
-// the key it refused with.
+// refusalWord says a refusal code in words: this module's own refusals by the key it refused with,
+// the host's rules by their codes. Nothing else of the language file can be asked for this way.
 func refusalWord(words sdk.Words, code string) string {
-	for _, key := range []string{"code_" + code, code[strings.LastIndexAny(code, ":/")+1:]} {
-		if (strings.HasPrefix(key, "code_") || strings.HasPrefix(key, "refused_")) && words.Has(key) {
-			return words.T(key)
-		}
+	code = code[strings.LastIndexAny(code, ":/.")+1:]
+	key := "code_" + strings.TrimPrefix(code, "switch_")
+	switch {
+	case strings.HasPrefix(code, "refused_"):
+		key = code
+	case strings.HasPrefix(code, "module_"):
+		key = "code_module_off"
 	}
-	return words.T("code_other")
+	if !words.Has(key) {
+		key = "code_other"
+	}
+	return words.T(key)
 }
 
 // term cuts what somebody typed to a sensible length.
