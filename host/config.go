@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/understudy-crm/understudy/host/internal/app"
+	"github.com/understudy-crm/understudy/host/internal/module"
+	"github.com/understudy-crm/understudy/host/internal/store"
+)
+
+// commands are all the program's commands; the settings each takes stand once, in the structs below.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the CRM."`
+	Demo    demoCommand    `cmd:"" help:"Run the CRM on this machine alone, with example people and the shipped modules."`
+	Module  moduleCommands `cmd:"" help:"Do what Setup → Modules does, by the same rules."`
+	Admin   adminCommands  `cmd:"" help:"Make and repair sign-ins."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// terminal is where commands print.
+type terminal struct{ out, errs io.Writer }
+
+func (t *terminal) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(t.out, format, args...) // a terminal that is gone can't be told so
+}
+
+// dataFlags say where things are kept.
+type dataFlags struct {
+	Data        string `help:"Folder of the database, the run folder and logs." env:"UNDERSTUDY_DATA" default:"data" type:"path"`
+	Modules     string `help:"Folder in which modules are unpacked." env:"UNDERSTUDY_MODULES" default:"modules" type:"path"`
+	Database    string `help:"A postgres:// URL; by default an SQLite file in the data folder." env:"UNDERSTUDY_DATABASE"`
+	Synchronous string `help:"SQLite's own setting: FULL survives a loss of power without losing the last commits." env:"UNDERSTUDY_SYNCHRONOUS" default:"FULL" enum:"NORMAL,FULL"`
+}
+
+// moduleFlags bound what may be uploaded.
+type moduleFlags struct {
+	AllowUpload bool  `name:"modules.allow-upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
+	MaxUpload   int64 `name:"modules.max-upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
+}
+
+// webFlags say how the CRM is reached.
+type webFlags struct {
+	Listen string `help:"Address to listen on; port 0 picks a free one." env:"UNDERSTUDY_LISTEN" default:"127.0.0.1:8080"`
+}
+
+// logFlags say what is logged.
+type logFlags struct {
+	LogLevel slog.Level `help:"Least level logged: DEBUG, INFO, WARN or ERROR." env:"UNDERSTUDY_LOG_LEVEL" default:"INFO"`
+}
+
+func (f logFlags) logger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: f.LogLevel}))
+}
+
+// site is the use cases and the modules over one database.
+type site struct {
+	store   *store.Store
+	app     *app.App
+	modules *module.Manager
+}
+
+// open opens what the flags name. Close it.
+func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*site, error) {
+	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder (choose another with --data): %w", err)
+	}
+	where := f.Database
+	if where == "" {
+		where = filepath.Join(f.Data, "understudy.db")
+	}
+	db, err := store.Open(ctx, where, f.Synchronous)
+	if err != nil {
+		return nil, err
+	}
+	a := app.New(app.Options{Store: db, Version: version, Log: log})
+	manager := module.New(module.Options{App: a, Dir: f.Modules, RunDir: filepath.Join(f.Data, "run"), HostVersion: version, Log: log,
+		MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload})
+	a.SetSwitchPolicy(manager)
+	return &site{store: db, app: a, modules: manager}, nil
+}
+
+// isLoopback tells whether an address to listen on is reached from this machine alone.
+func isLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}

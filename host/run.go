@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/web"
+)
+
+// Bounds of one request, and of stopping: everything is down within ten seconds.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	drainTimeout      = 3 * time.Second
+	stopTimeout       = 9 * time.Second
+	sweepEvery        = time.Minute
+)
+
+type serveCommand struct {
+	dataFlags
+	moduleFlags
+	webFlags
+	logFlags
+	SecureCookies bool `help:"Send cookies over TLS only. Off by itself on a loopback address." env:"UNDERSTUDY_SECURE_COOKIES" default:"true" negatable:""`
+}
+
+// Run serves until the context ends.
+func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
+	log := c.logger(t.errs)
+	s, err := c.open(ctx, c.moduleFlags, log)
+	if err != nil {
+		return err
+	}
+	serving := server{site: s, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), log: log, ready: func(base string) error {
+		t.printf("Understudy %s listens on %s\n", version, base)
+		token, needed, err := s.app.FirstLink(ctx)
+		if err != nil || !needed {
+			return err
+		}
+		t.printf("Nobody can sign in yet. Create the first administrator here, within 24 hours:\n  %s/setup/%s\n", base, token)
+		return nil
+	}}
+	return errors.Join(serving.run(ctx), s.store.Close())
+}
+
+// server runs a site behind an address.
+type server struct {
+	site   *site
+	listen string
+	secure bool
+	log    *slog.Logger
+	ready  func(base string) error // called once it listens and the modules have been started
+}
+
+// run starts in the order store → modules → listener, and stops in the reverse one.
+func (s *server) run(ctx context.Context) error {
+	var draining atomic.Bool
+	handler, err := web.New(web.Options{App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, Version: version, Draining: draining.Load})
+	if err != nil {
+		return fmt.Errorf("build the pages: %w", err)
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("listen (choose another address with --listen): %w", err)
+	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	if err := s.site.modules.Start(running); err != nil {
+		return errors.Join(fmt.Errorf("start modules: %w", err), listener.Close())
+	}
+	web := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	go s.sweep(running)
+	if err := s.ready("http://" + listener.Addr().String()); err != nil {
+		return errors.Join(err, web.Close(), s.site.modules.Stop(running))
+	}
+	select {
+	case err = <-failed:
+		err = fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+		s.log.Info("stopping")
+	}
+	draining.Store(true)
+	return errors.Join(err, s.stop(web))
+}
+
+// stop ends requests, then modules, each within its bound.
+func (s *server) stop(web *http.Server) error {
+	all, cancelAll := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancelAll()
+	drain, cancelDrain := context.WithTimeout(all, drainTimeout)
+	defer cancelDrain()
+	if err := web.Shutdown(drain); err != nil {
+		s.log.Warn("requests were cut off", "error", err)
+		if err := web.Close(); err != nil {
+			s.log.Debug("close", "error", err)
+		}
+	}
+	if err := s.site.modules.Stop(all); err != nil {
+		return fmt.Errorf("stop modules: %w", err)
+	}
+	return nil
+}
+
+// sweep closes now and then what nobody came back for.
+func (s *server) sweep(ctx context.Context) {
+	every := time.NewTicker(sweepEvery)
+	defer every.Stop()
+	for {
+		if err := s.site.app.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("sweep", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}
