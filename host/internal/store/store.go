@@ -31,6 +31,7 @@ type Store struct {
 	engine Engine
 	read   *sql.DB
 	write  *sql.DB
+	reads  *prepared // over read
 }
 
 // Open opens the database at where, a PostgreSQL URL or the path of an SQLite file, and brings its
@@ -54,7 +55,7 @@ func connect(where, synchronous string) (*Store, error) {
 		}
 		db.SetMaxOpenConns(20)
 		db.SetMaxIdleConns(20)
-		return &Store{engine: PostgreSQL, read: db, write: db}, nil
+		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db)}, nil
 	}
 	// A folder's name may hold what means something else in an address.
 	path := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(where))
@@ -71,15 +72,16 @@ func connect(where, synchronous string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	return &Store{engine: SQLite, read: read, write: write}, nil
+	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read)}, nil
 }
 
 // Close closes the database.
 func (s *Store) Close() error {
-	if s.read == s.write {
-		return s.write.Close()
+	err := s.reads.Close()
+	if s.read != s.write {
+		err = errors.Join(err, s.read.Close())
 	}
-	return errors.Join(s.read.Close(), s.write.Close())
+	return errors.Join(err, s.write.Close())
 }
 
 // Ping says whether the database answers.
@@ -101,7 +103,7 @@ type handle interface {
 }
 
 // Read gives statements that read, each by itself.
-func (s *Store) Read() Tx { return Tx{s.read, s.engine} }
+func (s *Store) Read() Tx { return Tx{s.reads, s.engine} }
 
 // Write runs do in one transaction: all of it is kept when do returns nil, nothing otherwise.
 func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
