@@ -1,0 +1,135 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+)
+
+// maxInFlight bounds the calls one module has to answer at a time.
+const maxInFlight = 64
+
+// gate is the one way to a module's process: every call passes it. It bounds how many there are at
+// a time and how long each takes, stops asking a module that only fails, and makes of whatever
+// comes back a sentence for people; the module's own words go to its log.
+type gate struct {
+	id, name string
+	gone     <-chan struct{} // closed when the process is
+	slots    chan struct{}
+	breaker  *gobreaker.TwoStepCircuitBreaker[any]
+	calls    *atomic.Uint64
+	log      *moduleLog
+}
+
+func newGate(id, name string, gone <-chan struct{}, calls *atomic.Uint64, log *moduleLog) *gate {
+	return &gate{
+		id: id, name: name, gone: gone, slots: make(chan struct{}, maxInFlight), calls: calls, log: log,
+		breaker: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+			MaxRequests:  1,
+			Interval:     time.Minute,
+			Timeout:      5 * time.Second,
+			ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= 5 },
+			IsSuccessful: func(err error) bool { return !sick(err) },
+		}),
+	}
+}
+
+// sick tells failures of the module from answers, refusing ones included, and from callers that
+// went away.
+func sick(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	switch status.Code(err) {
+	case codes.DeadlineExceeded, codes.Unavailable, codes.Unknown, codes.Internal, codes.DataLoss:
+		return err != nil
+	}
+	return false
+}
+
+// call makes one call with a deadline. It fails at once when the process is gone, when 64 calls
+// are underway and while the circuit is open.
+func (g *gate) call(ctx context.Context, what string, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	leave, err := g.enter()
+	if err != nil {
+		return err
+	}
+	err = do(ctx)
+	leave(err)
+	return g.fault(what, "", err)
+}
+
+// enter lets a call through. Who entered leaves, with the call's raw error.
+func (g *gate) enter() (leave func(error), err error) {
+	select {
+	case <-g.gone:
+		return nil, notRunning(g.name)
+	default:
+	}
+	select {
+	case g.slots <- struct{}{}:
+	default:
+		return nil, crm.Refuse(crm.TooMany, "module_busy", "Module", g.name)
+	}
+	done, err := g.breaker.Allow()
+	if err != nil {
+		<-g.slots
+		return nil, crm.Refuse(crm.Unavailable, "module_resting", "Module", g.name)
+	}
+	g.calls.Add(1)
+	return func(err error) {
+		done(err)
+		<-g.slots
+	}, nil
+}
+
+// kinds of failure by gRPC code, as the contract says. What isn't here is the module's own fault.
+var codeKinds = map[codes.Code]crm.Kind{
+	codes.InvalidArgument: crm.Invalid, codes.PermissionDenied: crm.Denied, codes.NotFound: crm.NotFound,
+	codes.FailedPrecondition: crm.Conflict, codes.ResourceExhausted: crm.TooLarge,
+	codes.Unavailable: crm.Unavailable, codes.DeadlineExceeded: crm.Unavailable,
+}
+
+// fault makes of a raw error what a person may read, and logs the rest. A nil error stays nil.
+func (g *gate) fault(what, requestID string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var ours *crm.Error
+	if errors.As(err, &ours) {
+		return err
+	}
+	code := status.Code(err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		code = codes.DeadlineExceeded
+	}
+	if code == codes.Canceled {
+		return &crm.Error{Kind: crm.Unavailable, Key: "module_call_cancelled", Args: map[string]any{"Module": g.name}, Err: err}
+	}
+	g.log.add("error", what+": "+status.Convert(err).Message()+" ("+code.String()+")", requestID)
+	g.log.host.Log(context.Background(), slog.LevelWarn, "module call failed", "call", what, "code", code.String(), "request_id", requestID, "error", err)
+	select {
+	case <-g.gone:
+		return notRunning(g.name)
+	default:
+	}
+	key := "module_call_failed"
+	if code == codes.DeadlineExceeded {
+		key = "module_call_timeout"
+	}
+	return &crm.Error{Kind: codeKinds[code], Key: key, Args: map[string]any{"Module": g.name, "RequestID": requestID}}
+}
+
+func notRunning(name string) *crm.Error {
+	return crm.Refuse(crm.Unavailable, "module_not_running", "Module", name)
+}

@@ -1,0 +1,159 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-plugin/runner"
+)
+
+// child is one operating-system process. It is go-plugin's runner, so that start, end and signals
+// are ours: go-plugin alone has no deadline for a process that is stopped.
+type child struct {
+	cmd            *exec.Cmd
+	folder         string // its sockets and temporary files, nothing else
+	stdout, stderr pipe
+	done           chan struct{} // closed when it has ended and is reaped
+
+	mu     sync.Mutex
+	reaped bool
+	killed bool // by us
+}
+
+var _ runner.Runner = (*child)(nil)
+
+type pipe struct{ read, write *os.File }
+
+func newPipe() (p pipe, err error) {
+	p.read, p.write, err = os.Pipe()
+	return p, err
+}
+
+// newChild prepares a process. Its environment is env and nothing of the host's.
+func newChild(executable, folder string, env []string) (*child, error) {
+	c := &child{folder: folder, done: make(chan struct{})}
+	var err error
+	if c.stdout, err = newPipe(); err != nil {
+		return nil, err
+	}
+	if c.stderr, err = newPipe(); err != nil {
+		return nil, errors.Join(err, c.stdout.read.Close(), c.stdout.write.Close())
+	}
+	c.cmd = exec.CommandContext(context.Background(), executable)
+	c.cmd.Dir, c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = folder, env, c.stdout.write, c.stderr.write
+	confine(c.cmd)
+	return c, nil
+}
+
+// Start starts the process from a thread that lives as long as it does: the kernel's parent-death
+// signal means the parent's thread, and Go ends threads when it likes.
+func (c *child) Start(context.Context) error {
+	started := make(chan error, 1)
+	go c.live(started)
+	return <-started
+}
+
+func (c *child) live(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := c.cmd.Start()
+	_, _ = c.stdout.write.Close(), c.stderr.write.Close()
+	if err != nil {
+		c.closeReaders()
+		c.mu.Lock()
+		c.reaped = true
+		c.mu.Unlock()
+		close(c.done)
+		started <- err
+		return
+	}
+	started <- nil
+	c.reap()
+	close(c.done)
+	// A process that got away from the group may hold the pipes open; the readers don't wait for it.
+	time.AfterFunc(time.Second, c.closeReaders)
+}
+
+func (c *child) closeReaders() { _, _ = c.stdout.read.Close(), c.stderr.read.Close() }
+
+// Wait returns when the process has ended.
+func (c *child) Wait(context.Context) error {
+	<-c.done
+	return nil
+}
+
+// Kill ends the process and its group at once.
+func (c *child) Kill(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reaped || c.cmd.Process == nil {
+		return nil
+	}
+	c.killed = true
+	return killGroup(c.cmd.Process)
+}
+
+// Stdout is what the handshake is read from.
+func (c *child) Stdout() io.ReadCloser { return c.stdout.read }
+
+// Stderr is what the log is read from.
+func (c *child) Stderr() io.ReadCloser { return c.stderr.read }
+
+// Name is for go-plugin's own log lines.
+func (c *child) Name() string { return filepath.Base(c.cmd.Path) }
+
+// ID is the process id.
+func (c *child) ID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cmd.Process == nil {
+		return ""
+	}
+	return strconv.Itoa(c.cmd.Process.Pid)
+}
+
+// Diagnose leaves it to the log's last lines and the exit status.
+func (c *child) Diagnose(context.Context) string { return "" }
+
+// PluginToHost takes only addresses within the child's own folder: the host connects to nothing
+// else because a module says so.
+func (c *child) PluginToHost(network, address string) (string, string, error) {
+	if runtime.GOOS == "windows" && network == "tcp" && strings.HasPrefix(address, "127.0.0.1:") {
+		return network, address, nil
+	}
+	if network != "unix" || filepath.Dir(address) != c.folder {
+		return "", "", errors.New("the module names a socket outside its folder")
+	}
+	return network, address, nil
+}
+
+// HostToPlugin leaves addresses as they are: both live on one machine.
+func (c *child) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+// ended says how the process ended; ok is false while it runs or when we ended it.
+func (c *child) ended() (code int, signal string, ok bool) {
+	select {
+	case <-c.done:
+	default:
+		return 0, "", false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	state := c.cmd.ProcessState
+	if state == nil {
+		return 0, "", false
+	}
+	signal = signalOf(state)
+	return state.ExitCode(), signal, signal == "" || !c.killed
+}

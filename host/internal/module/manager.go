@@ -1,0 +1,246 @@
+// Package module runs modules: it verifies their packages, unpacks them, starts each as a process
+// of its own, compiles what they add into a snapshot the web can draw without asking, and stands
+// between them and the rest of the program in both directions.
+package module
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/app"
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/sdk/manifest"
+)
+
+// Options are what a Manager is made of.
+type Options struct {
+	App         *app.App
+	Dir         string // modules are unpacked here, as <id>/<version>/
+	RunDir      string // sockets and temporary files of their processes; a short path
+	HostVersion string // a semantic version; the App's own when empty
+	Log         *slog.Logger
+	MaxUpload   int64             // bytes; DefaultMaxUpload when zero
+	AllowUpload bool              // off: packages come by the command line only
+	Icons       func(string) bool // the host's icons; nil takes any well-formed name
+}
+
+// timing is every wait there is, so that tests need not wait as long.
+type timing struct {
+	start, lifecycle, deactivate, grace time.Duration
+	firstStart                          time.Duration
+	hook, page, idle                    time.Duration
+	poll, health, healthLimit, flush    time.Duration
+	backoff, backoffMax, crashWindow    time.Duration
+	maxCrashes                          int
+}
+
+func usualTiming() timing {
+	return timing{
+		start: 10 * time.Second, lifecycle: 10 * time.Second, deactivate: 5 * time.Second, grace: 2 * time.Second,
+		firstStart: 10 * time.Second,
+		hook:       2 * time.Second, page: 15 * time.Second, idle: 30 * time.Second,
+		poll: time.Second, health: 10 * time.Second, healthLimit: 5 * time.Second, flush: 500 * time.Millisecond,
+		backoff: time.Second, backoffMax: 5 * time.Minute, crashWindow: 10 * time.Minute, maxCrashes: 5,
+	}
+}
+
+// Manager runs the installed modules. The database says what should run; the Manager makes it so,
+// also when another process, such as the command line, changed it. Without Start it runs nothing,
+// and its other methods work on the database and the modules' folder alone.
+//
+// Its methods may be called from any goroutine. None holds a lock while it waits for a module.
+type Manager struct {
+	app         *app.App
+	shelf       shelf
+	runDir      string
+	hostVersion string
+	log         *slog.Logger
+	maxUpload   int64
+	allowUpload bool
+	icons       func(string) bool
+	timing      timing
+	calls       atomic.Uint64
+	surface     atomic.Pointer[Surface]
+	kicked      chan struct{}
+	running     context.Context    //nolint:containedctx // from Start to Stop, for work nobody waits for
+	cancel      context.CancelFunc // ends it
+	work        sync.WaitGroup
+
+	mu      sync.Mutex // never held over a call to a module, the database or the disk
+	units   map[string]*unit
+	started bool
+	closing bool
+}
+
+// New makes a Manager. It touches neither disk nor database.
+func New(o Options) *Manager {
+	m := &Manager{
+		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
+		allowUpload: o.AllowUpload, icons: o.Icons, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
+	}
+	if m.hostVersion == "" && o.App != nil {
+		m.hostVersion = o.App.Version()
+	}
+	if m.log == nil {
+		m.log = slog.Default()
+	}
+	if m.maxUpload <= 0 {
+		m.maxUpload = DefaultMaxUpload
+	}
+	for _, path := range []*string{&m.shelf.path, &m.runDir} {
+		if absolute, err := filepath.Abs(*path); err == nil {
+			*path = absolute
+		}
+	}
+	m.surface.Store(&Surface{})
+	return m
+}
+
+// Start clears away what earlier runs left, starts every activated module and keeps them as the
+// database wants them until Stop. A module that can't start never keeps the host from it: its row
+// says why. Start gives the modules some seconds to come up before it returns.
+func (m *Manager) Start(ctx context.Context) error {
+	m.mu.Lock()
+	if m.started {
+		m.mu.Unlock()
+		return errors.New("start modules: started already")
+	}
+	m.started = true
+	m.running, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	m.mu.Unlock()
+	m.probeFolders()
+	revision, err := m.app.Revision(ctx)
+	if err == nil {
+		err = m.reconcile(ctx, true)
+	}
+	m.work.Go(func() { m.loop(revision) })
+	return err
+}
+
+// probeFolders says at once what would otherwise show at the first upload or start.
+func (m *Manager) probeFolders() {
+	if err := m.shelf.sweep(); err != nil {
+		m.log.Error("modules folder: clear away leftovers", "path", m.shelf.path, "error", err)
+	}
+	if noExec(m.shelf.path) {
+		m.log.Error("modules folder: its file system does not let programs run (noexec); modules can't start", "path", m.shelf.path)
+	}
+	if err := checkRunDir(filepath.Join(m.runDir, "a-module")); err != nil {
+		m.log.Error("run folder: its path is too long for sockets; choose a shorter one", "path", m.runDir)
+	}
+	if err := emptyRunDir(m.runDir); err != nil {
+		m.log.Error("run folder: make and empty", "path", m.runDir, "error", err)
+	}
+}
+
+// Stop ends every module. It returns when no process is left, or when ctx ends, with what is left
+// killed.
+func (m *Manager) Stop(ctx context.Context) error {
+	m.mu.Lock()
+	if !m.started || m.closing {
+		m.mu.Unlock()
+		return nil
+	}
+	m.closing = true
+	units := slices.Collect(maps.Values(m.units))
+	m.mu.Unlock()
+	m.cancel()
+	var stopping sync.WaitGroup
+	for _, u := range units {
+		stopping.Go(func() { u.shutDown(ctx) })
+	}
+	stopping.Wait()
+	m.work.Wait()
+	m.flush(context.WithoutCancel(ctx))
+	_ = emptyRunDir(m.runDir)
+	return ctx.Err()
+}
+
+// Calls is how many calls were made to modules so far, health checks aside.
+func (m *Manager) Calls() uint64 { return m.calls.Load() }
+
+// Surface is what the running modules add, as of now.
+func (m *Manager) Surface() *Surface { return m.surface.Load() }
+
+// recompile makes a new snapshot of what is there now. It is quick: no call, no disk.
+func (m *Manager) recompile() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &Surface{texts: map[string]*texts{}, names: map[string]string{}}
+	for _, id := range slices.Sorted(maps.Keys(m.units)) {
+		u := m.units[id]
+		if t := u.texts; t != nil {
+			s.texts[id] = t
+		}
+		s.names[id] = u.manifest.Name
+		r := u.current.Load()
+		if r == nil {
+			continue
+		}
+		t := r.texts.Load()
+		s.texts[id] = t
+		s.modules = append(s.modules, &surfaceModule{
+			id: id, name: r.manifest.Name, added: r.added.Load(), texts: t, settings: *r.values.Load(), decides: r.decides,
+		})
+	}
+	m.surface.Store(s)
+}
+
+// unit finds an installed module, making its unit on first sight.
+func (m *Manager) unit(row crm.Module) *unit {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.units[row.ID]
+	if u == nil {
+		u = &unit{m: m, id: row.ID, state: Installed, busy: make(chan struct{}, 1), log: newModuleLog(row.ID, m.app.Now, m.log)}
+		m.units[row.ID] = u
+	}
+	u.row = row
+	if parsed, err := manifest.Parse(row.Manifest); err == nil {
+		u.manifest = parsed
+	} else {
+		u.manifest = manifest.Manifest{ID: row.ID, Name: row.ID, Version: row.Version}
+	}
+	return u
+}
+
+// known finds a module's unit, nil when there is none.
+func (m *Manager) known(id string) *unit {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.units[id]
+}
+
+// active is the module's process, or Unavailable at once when it doesn't run.
+func (m *Manager) active(id string) (*running, error) {
+	u := m.known(id)
+	if u == nil {
+		return nil, notRunning(id)
+	}
+	if r := u.current.Load(); r != nil {
+		return r, nil
+	}
+	return nil, notRunning(m.Surface().Name(id))
+}
+
+// serving tells whether Start was called: whether this process is the one that runs modules.
+func (m *Manager) serving() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.started && !m.closing
+}
+
+// kick has the loop look at the database soon.
+func (m *Manager) kick() {
+	select {
+	case m.kicked <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,326 @@
+package module
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/sdk/manifest"
+)
+
+// DefaultMaxUpload is the largest zip taken when Options says nothing else.
+const DefaultMaxUpload = 64 << 20
+
+// bundle is a module package whose every byte has been read and found as its SHA256SUMS says. It
+// is made by readBundle alone; nothing has been written to disk.
+type bundle struct {
+	manifest manifest.Manifest
+	sha256   string // of the zip
+	size     int64
+	sums     checksums
+	entries  []entry           // every file but junk, by path
+	texts    map[string][]byte // module.json, SHA256SUMS and languages/*.json
+}
+
+// readBundle verifies a zip from its first limit to its last checksum. Errors are crm.Errors with
+// a key for each thing that can be wrong; an outerError when the zip holds packages instead of being one.
+func readBundle(filename string, data []byte) (*bundle, error) {
+	sum := sha256.Sum256(data)
+	b := &bundle{sha256: hex.EncodeToString(sum[:]), size: int64(len(data)), texts: map[string][]byte{}}
+	entries, err := openZip(filename, b.sha256, data)
+	if err != nil {
+		return nil, err
+	}
+	if b.entries, err = strip(entries); err != nil {
+		if inner := innerPackages(entries); len(inner) > 0 {
+			return nil, &outerError{inner, b.sha256}
+		}
+		return nil, err
+	}
+	if err := b.readManifest(); err != nil {
+		return nil, err
+	}
+	if err := b.verify(); err != nil {
+		return nil, err
+	}
+	return b, b.checkExecutables()
+}
+
+// outerError says the zip is the download package around one or more modules.
+type outerError struct {
+	inner  []string
+	sha256 string
+}
+
+func (e *outerError) Error() string { return "holds " + strings.Join(e.inner, ", ") }
+
+// refusal is the error as a person reads it.
+func (e *outerError) refusal() *crm.Error {
+	return crm.Refuse(crm.Invalid, "module_outer_package", "Inner", strings.Join(e.inner, ", "))
+}
+
+// strip takes away the one top folder a package may stand in. NotFound-like Invalid
+// module_no_manifest, saying what there is, when no module.json is at either place.
+func strip(entries []entry) ([]entry, error) {
+	if slices.ContainsFunc(entries, func(e entry) bool { return e.path == manifest.FileName }) {
+		return entries, nil
+	}
+	top, found := "", false
+	for _, e := range entries {
+		folder, rest, nested := strings.Cut(e.path, "/")
+		if !nested || (top != "" && folder != top) {
+			return nil, noManifest(entries)
+		}
+		top, found = folder, found || rest == manifest.FileName
+	}
+	if !found {
+		return nil, noManifest(entries)
+	}
+	stripped := slices.Clone(entries)
+	for i := range stripped {
+		stripped[i].path = strings.TrimPrefix(stripped[i].path, top+"/")
+	}
+	return stripped, nil
+}
+
+func noManifest(entries []entry) error {
+	var names []string
+	for _, e := range entries {
+		name, _, nested := strings.Cut(e.path, "/")
+		if nested {
+			name += "/"
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	const most = 8
+	if len(names) > most {
+		names = append(names[:most], "…")
+	}
+	return crm.Refuse(crm.Invalid, "module_no_manifest", "Contains", strings.Join(names, ", "))
+}
+
+// readManifest reads module.json and checks what manifest.Parse can't know: names the host keeps
+// for itself.
+func (b *bundle) readManifest() error {
+	i := slices.IndexFunc(b.entries, func(e entry) bool { return e.path == manifest.FileName })
+	e := b.entries[i]
+	if e.size > manifest.MaxBytes {
+		return crm.Refuse(crm.Invalid, "module_manifest_invalid", "Detail", "module.json is too long")
+	}
+	text, err := b.text(e)
+	if err != nil {
+		return err
+	}
+	if b.manifest, err = manifest.Parse(text); err != nil {
+		return crm.Refuse(crm.Invalid, "module_manifest_invalid", "Detail", err.Error())
+	}
+	if reserved(b.manifest.ID) {
+		return crm.Refuse(crm.Invalid, "module_id_reserved", "ID", b.manifest.ID)
+	}
+	return nil
+}
+
+// reserved names are those of the host's own settings sections and addresses.
+func reserved(id string) bool {
+	return slices.Contains([]string{"general", "security", "modules", "settings", "host", "core", "upload", "review", "new"}, id)
+}
+
+// verify reads every entry once and compares it with SHA256SUMS: a file without a line, a line
+// without a file and a differing file are all tampering.
+func (b *bundle) verify() error {
+	i := slices.IndexFunc(b.entries, func(e entry) bool { return e.path == sumsName })
+	if i < 0 {
+		return crm.Refuse(crm.Invalid, "module_no_checksums")
+	}
+	text, err := b.text(b.entries[i])
+	if err != nil {
+		return err
+	}
+	if b.sums, err = parseChecksums(text); err != nil {
+		return crm.Refuse(crm.Invalid, "module_checksums_invalid", "Detail", err.Error())
+	}
+	seen := 0
+	for _, e := range b.entries {
+		if e.path == sumsName || e.path == signatureName {
+			continue
+		}
+		want, listed := b.sums[e.path]
+		got, err := b.hash(e)
+		if err != nil {
+			return err
+		}
+		if !listed || got != want {
+			return tampered(e.path)
+		}
+		seen++
+	}
+	return b.allPresent(seen)
+}
+
+func (b *bundle) allPresent(seen int) error {
+	if seen == len(b.sums) {
+		return nil
+	}
+	for _, name := range b.sums.names() {
+		if !slices.ContainsFunc(b.entries, func(e entry) bool { return e.path == name }) {
+			return tampered(name)
+		}
+	}
+	return nil
+}
+
+func tampered(name string) error {
+	return crm.Refuse(crm.Invalid, "module_tampered", "File", name)
+}
+
+// hash reads an entry to its end, keeping it when it is one of the small ones the host works with.
+func (b *bundle) hash(e entry) (digest, error) {
+	h := sha256.New()
+	var out io.Writer = h
+	var kept *bytes.Buffer
+	if isLanguageFile(e.path) {
+		if e.size > maxLanguageFile {
+			return digest{}, crm.Refuse(crm.Invalid, "module_language_invalid", "File", e.path, "Detail", "the file is too long")
+		}
+		kept = &bytes.Buffer{}
+		out = io.MultiWriter(h, kept)
+	}
+	if err := e.copyTo(out); err != nil {
+		return digest{}, b.damaged(e.path, err)
+	}
+	if kept != nil {
+		b.texts[e.path] = kept.Bytes()
+		if _, err := parseLanguageFile(e.path, kept.Bytes()); err != nil {
+			return digest{}, crm.Refuse(crm.Invalid, "module_language_invalid", "File", e.path, "Detail", err.Error())
+		}
+	}
+	return digest(h.Sum(nil)), nil
+}
+
+// text reads a small entry and keeps it.
+func (b *bundle) text(e entry) ([]byte, error) {
+	const most = 1 << 20
+	if e.size > most {
+		return nil, badEntry(e.path, "too_big")
+	}
+	var out bytes.Buffer
+	if err := e.copyTo(&out); err != nil {
+		return nil, b.damaged(e.path, err)
+	}
+	b.texts[e.path] = out.Bytes()
+	return out.Bytes(), nil
+}
+
+func (b *bundle) damaged(where string, err error) error {
+	return damaged(where, b.sha256, err)
+}
+
+func damaged(where, sha string, cause error) error {
+	e := crm.Refuse(crm.Invalid, "module_damaged", "Where", where, "SHA256", sha)
+	e.Err = cause
+	return e
+}
+
+// checkExecutables looks at the header of every executable the manifest names: each must be there
+// and be built for what it is named for, and one must be for this machine.
+func (b *bundle) checkExecutables() error {
+	server, holds := hostPlatform(), strings.Join(b.manifest.Platforms(), ", ")
+	for _, platform := range b.manifest.Platforms() {
+		name := b.manifest.Executables[platform]
+		i := slices.IndexFunc(b.entries, func(e entry) bool { return e.path == name })
+		if i < 0 {
+			return crm.Refuse(crm.Invalid, "module_no_executable", "File", name, "Platform", platform)
+		}
+		built, err := b.entries[i].platform()
+		if err != nil {
+			return b.damaged(name, err)
+		}
+		if built == "" {
+			return crm.Refuse(crm.Invalid, "module_not_executable", "File", name)
+		}
+		if built != platform {
+			return crm.Refuse(crm.Invalid, "module_mislabelled", "File", name, "Built", built, "Platform", platform)
+		}
+	}
+	if _, ok := b.manifest.Executables[server]; !ok {
+		return crm.Refuse(crm.Invalid, "module_wrong_platform", "Built", holds, "Server", server, "Holds", holds)
+	}
+	return nil
+}
+
+// innerPackages names the zips of an outer package that are module packages themselves.
+func innerPackages(entries []entry) []string {
+	var inner []string
+	for _, e := range entries {
+		if !strings.EqualFold(path.Ext(e.path), ".zip") || e.size > DefaultMaxUpload || len(inner) >= 8 {
+			continue
+		}
+		data, err := e.bytes()
+		if err != nil {
+			continue
+		}
+		nested, err := openZip(e.path, "", data)
+		if err != nil {
+			continue
+		}
+		if _, err := strip(nested); err == nil {
+			inner = append(inner, e.path)
+		}
+	}
+	return inner
+}
+
+// innerPackage takes one zip out of an outer package.
+func innerPackage(filename string, data []byte, name string) ([]byte, error) {
+	sum := sha256.Sum256(data)
+	sha := hex.EncodeToString(sum[:])
+	entries, err := openZip(filename, sha, data)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(entries, func(e entry) bool { return e.path == name })
+	if i < 0 || !slices.Contains(innerPackages(entries), name) {
+		return nil, crm.Refuse(crm.NotFound, "module_inner_missing", "Name", name)
+	}
+	inner, err := entries[i].bytes()
+	if err != nil {
+		return nil, damaged(name, sha, err)
+	}
+	return inner, nil
+}
+
+// openZip lists a zip's files with every limit that can be known before reading them. Junk that
+// systems add by themselves is left out.
+func openZip(filename, sha string, data []byte) ([]entry, error) {
+	if kind := archiveKind(data); kind != "zip" {
+		return nil, crm.Refuse(crm.Invalid, "module_not_zip", "Filename", filename, "Kind", kind)
+	}
+	if err := checkDirectory(data); err != nil {
+		return nil, damaged("the list of files at the end", sha, err)
+	}
+	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		return nil, damaged("the list of files at the end", sha, err)
+	}
+	if len(r.File) > maxEntries {
+		return nil, crm.Refuse(crm.TooLarge, "module_too_many_files", "Count", len(r.File), "Max", maxEntries)
+	}
+	entries, err := listEntries(r.File)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOverlap(entries); err != nil {
+		return nil, damaged(err.Error(), sha, fmt.Errorf("%w: entries overlap", err))
+	}
+	return entries, nil
+}

@@ -1,0 +1,316 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/proto"
+	"github.com/understudy-crm/understudy/sdk/manifest"
+)
+
+// loop keeps what runs as the database wants it: at every kick, and whenever the revision moved.
+func (m *Manager) loop(revision int64) {
+	poll, health, flush := time.NewTicker(m.timing.poll), time.NewTicker(m.timing.health), time.NewTicker(m.timing.flush)
+	defer poll.Stop()
+	defer health.Stop()
+	defer flush.Stop()
+	ctx := m.running
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.kicked:
+			m.reconcileSoon(ctx)
+		case <-poll.C:
+			if now, err := m.app.Revision(ctx); err == nil && now != revision {
+				revision = now
+				m.reconcileSoon(ctx)
+			}
+		case <-health.C:
+			m.checkHealth(ctx)
+		case <-flush.C:
+			m.flush(ctx)
+		}
+	}
+}
+
+func (m *Manager) reconcileSoon(ctx context.Context) {
+	if err := m.reconcile(ctx, false); err != nil && ctx.Err() == nil {
+		m.log.Error("read the installed modules", "error", err)
+	}
+}
+
+// reconcile compares what runs with what should. Modules change side by side: one that hangs holds
+// up no other. With wait it gives them some time to settle.
+func (m *Manager) reconcile(ctx context.Context, wait bool) error {
+	rows, err := m.app.Modules(ctx)
+	if err != nil {
+		return err
+	}
+	var settled sync.WaitGroup
+	for _, row := range rows {
+		u := m.unit(row)
+		m.settleSoon(&settled, u, func() { u.settle(m.running) })
+	}
+	for _, u := range m.gone(rows) {
+		m.settleSoon(&settled, u, func() { u.forget(m.running) })
+	}
+	if wait {
+		done := make(chan struct{})
+		m.work.Go(func() { settled.Wait(); close(done) })
+		within(m.timing.firstStart, done)
+	}
+	m.recompile()
+	return nil
+}
+
+// settleSoon works on a module unless somebody does already; then it looks again afterwards.
+func (m *Manager) settleSoon(settled *sync.WaitGroup, u *unit, do func()) {
+	select {
+	case u.busy <- struct{}{}:
+	default:
+		m.mu.Lock()
+		u.dirty = true
+		m.mu.Unlock()
+		return
+	}
+	settled.Add(1)
+	m.work.Go(func() {
+		defer settled.Done()
+		defer u.unlock()
+		do()
+	})
+}
+
+// gone are the units whose row another process removed.
+func (m *Manager) gone(rows []crm.Module) []*unit {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var gone []*unit
+	for _, id := range slices.Sorted(maps.Keys(m.units)) {
+		if !slices.ContainsFunc(rows, func(row crm.Module) bool { return row.ID == id }) {
+			gone = append(gone, m.units[id])
+		}
+	}
+	return gone
+}
+
+// forget ends a module that is no longer installed. Its caller holds busy.
+func (u *unit) forget(ctx context.Context) {
+	if _, err := u.m.app.Module(ctx, u.id); crm.KindOf(err) != crm.NotFound {
+		return // it is back
+	}
+	u.halt(Installed)
+	u.m.mu.Lock()
+	delete(u.m.units, u.id)
+	u.m.mu.Unlock()
+	u.m.recompile()
+}
+
+// placed is the folder of a module's version, found to be as its package says.
+type placed struct {
+	folder   string
+	sha256   string // of the package
+	manifest manifest.Manifest
+	sums     checksums
+}
+
+// place makes sure that the module's folder is there and right, and unpacks it from the database
+// when it isn't: on a new replica, after a restored backup, after somebody changed a file.
+func (m *Manager) place(ctx context.Context, row crm.Module, known placed) (placed, error) {
+	id, version := row.ID, row.Version
+	if known.sha256 == row.SHA256 && m.shelf.check(id, version, known.sums) == nil {
+		return known, nil
+	}
+	zip, err := m.app.ModulePackage(ctx, row.SHA256)
+	if err != nil {
+		return placed{}, &crm.Error{Kind: crm.Unavailable, Key: "module_package_missing", Args: map[string]any{"SHA256": row.SHA256}, Err: err}
+	}
+	b, err := readBundle(id+".zip", zip)
+	if err != nil {
+		return placed{}, err
+	}
+	if b.sha256 != row.SHA256 || b.manifest.ID != id || b.manifest.Version != version {
+		return placed{}, crm.Refuse(crm.Unavailable, "module_package_missing", "SHA256", row.SHA256)
+	}
+	if m.shelf.check(id, version, b.sums) != nil {
+		if err := m.shelf.unpack(b); err != nil {
+			return placed{}, err
+		}
+	}
+	return m.shelf.placed(b), nil
+}
+
+// placed says where a package stands once it is unpacked.
+func (s shelf) placed(b *bundle) placed {
+	return placed{filepath.Join(s.path, b.manifest.ID, b.manifest.Version), b.sha256, b.manifest, b.sums}
+}
+
+// start brings up a version of a module to where it answers, activated. Nothing of it is left when
+// that fails, and nothing of what ran before has been touched.
+func (m *Manager) start(ctx context.Context, u *unit, row crm.Module) (*running, error) {
+	r, err := m.probe(ctx, u, row)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.activate(ctx); err != nil {
+		r.stop(false)
+		return nil, err
+	}
+	return r, nil
+}
+
+// probe starts a version and has it described, but not activated.
+func (m *Manager) probe(ctx context.Context, u *unit, row crm.Module) (*running, error) {
+	p, err := m.place(ctx, row, u.place())
+	if err != nil {
+		return nil, err
+	}
+	if problems := m.unfit(p.manifest); len(problems) > 0 {
+		return nil, &problems[0]
+	}
+	t, print, err := m.readTexts(ctx, row.ID, p, u.log)
+	if err != nil {
+		return nil, err
+	}
+	r, err := m.newRunning(ctx, p, row, t, u.log)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	u.placed, u.print = p, print
+	m.mu.Unlock()
+	return r, nil
+}
+
+// readTexts merges a module's languages: the package's, then what was dropped into its folders,
+// then what was uploaded.
+func (m *Manager) readTexts(ctx context.Context, id string, p placed, log *moduleLog) (*texts, string, error) {
+	uploads, err := m.app.ModuleLanguages(ctx, id)
+	if err != nil {
+		return nil, "", err
+	}
+	root, err := os.OpenRoot(m.shelf.path)
+	if err != nil {
+		return nil, "", notWritable(m.shelf.path, err)
+	}
+	defer root.Close()
+	report := func(name string, err error) {
+		log.say(slog.LevelWarn, "the language file %s is left out: %v", name, err)
+	}
+	inside, beside := path.Join(id, filepath.Base(p.folder), "languages"), path.Join(id, "languages")
+	layers := []languageLayer{readLanguageFolder(root.FS(), inside, report), readLanguageFolder(root.FS(), beside, report)}
+	top := languageLayer{}
+	for _, l := range uploads {
+		if messages, err := parseMessages(l.File); err == nil {
+			top[l.Tag] = messages
+		}
+	}
+	return mergeLanguages(top, layers...), fingerprint(root.FS(), inside, beside), nil
+}
+
+// checkHealth looks after every running module, each in its own time.
+func (m *Manager) checkHealth(ctx context.Context) {
+	m.mu.Lock()
+	units := slices.Collect(maps.Values(m.units))
+	m.mu.Unlock()
+	for _, u := range units {
+		if r := u.current.Load(); r != nil {
+			m.work.Go(func() { u.lookAfter(ctx, r) })
+		}
+	}
+}
+
+// lookAfter kills a module that has stopped answering, which starts it anew, and takes up dropped-in
+// translations.
+func (u *unit) lookAfter(ctx context.Context, r *running) {
+	const patience = 3
+	err := r.health(ctx)
+	u.m.mu.Lock()
+	if err == nil {
+		u.wrong = 0
+	} else if ctx.Err() == nil {
+		u.wrong++
+	}
+	sick := u.wrong >= patience
+	print := u.print
+	u.m.mu.Unlock()
+	if sick || r.process.lost() {
+		u.log.say(slog.LevelError, "it does not answer any more; ending its process")
+		_ = r.process.child.Kill(ctx)
+		return
+	}
+	if u.prints(r) != print && u.loadTexts(ctx, r) {
+		u.m.recompile()
+	}
+}
+
+func (u *unit) prints(r *running) string {
+	root, err := os.OpenRoot(u.m.shelf.path)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	return fingerprint(root.FS(), path.Join(u.id, r.manifest.Version, "languages"), path.Join(u.id, "languages"))
+}
+
+// flush writes what modules logged.
+func (m *Manager) flush(ctx context.Context) {
+	m.mu.Lock()
+	units := slices.Collect(maps.Values(m.units))
+	m.mu.Unlock()
+	for _, u := range units {
+		m.flushLog(ctx, u.log)
+	}
+}
+
+func (m *Manager) flushLog(ctx context.Context, log *moduleLog) {
+	lines := log.take()
+	if len(lines) == 0 {
+		return
+	}
+	if err := m.app.AppendModuleLog(ctx, log.id, lines); err != nil && ctx.Err() == nil {
+		log.host.Error("write the module's log", "error", err)
+	}
+}
+
+// unfit lists why a module can't run on this host, although it can be installed.
+func (m *Manager) unfit(mf manifest.Manifest) []crm.Error {
+	var problems []crm.Error
+	if err := mf.CheckHost(m.hostVersion); err != nil {
+		e := crm.Refuse(crm.Unavailable, "module_host_range", "Range", mf.Requires.Host, "Host", m.hostVersion)
+		if least, ok := strings.CutPrefix(strings.ReplaceAll(mf.Requires.Host, " ", ""), ">="); ok && !strings.ContainsAny(least, "<>=,|^~*") {
+			e = crm.Refuse(crm.Unavailable, "module_host_too_old", "Least", strings.TrimPrefix(least, "v"), "Host", m.hostVersion)
+		}
+		problems = append(problems, *e)
+	}
+	if err := mf.CheckProtocol(proto.ProtocolVersion); err != nil {
+		problems = append(problems, *crm.Refuse(crm.Unavailable, "module_wrong_protocol", "Module", mf.Requires.Protocol, "Host", proto.ProtocolVersion))
+	}
+	return problems
+}
+
+// emptyRunDir removes what processes of an earlier host left, which are dead by now.
+func emptyRunDir(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return notWritable(folder, err)
+	}
+	list, err := os.ReadDir(folder)
+	for _, e := range list {
+		if removed := os.RemoveAll(filepath.Join(folder, e.Name())); !errors.Is(removed, fs.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
+	}
+	return err
+}

@@ -1,0 +1,202 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/sdk/manifest"
+)
+
+// Review is what an administrator sees of a verified package before pressing Install. When the zip
+// is the download package around others, only Inner, Problems and what names the file are set, and
+// ReviewInner goes on from there.
+type Review struct {
+	StagedID, Filename, SHA256 string
+	Size                       int64
+	Manifest                   manifest.Manifest
+	Platforms                  []string
+	Grants                     []ReviewGrant
+	Signed                     bool
+	InstalledVersion           string
+	Change                     string      // "new", "upgrade", "reinstall" or "downgrade"
+	Problems                   []crm.Error // it can be installed, but not activated, for these
+	Inner                      []string    // the packages inside a download package
+}
+
+// ReviewGrant is something the module asks for. Meaning is the key of the host's sentence for it,
+// Why the author's own words.
+type ReviewGrant struct {
+	Name, Meaning, Why string
+	New                bool // not granted to the version that is installed
+}
+
+// Upload takes a zip, verifies it entirely and keeps it for Install. Nothing is written to disk.
+// Every rule that can be broken has an error of its own.
+func (m *Manager) Upload(ctx context.Context, who crm.Who, filename string, body io.Reader) (Review, error) {
+	if err := m.app.CheckModuleRights(who); err != nil {
+		return Review{}, err
+	}
+	if !m.allowUpload {
+		return Review{}, crm.Refuse(crm.Denied, "module_upload_off")
+	}
+	data, err := m.readUpload(body)
+	if err != nil {
+		return Review{}, err
+	}
+	return m.stage(ctx, who, filename, data)
+}
+
+func (m *Manager) readUpload(body io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(body, m.maxUpload+1))
+	if err != nil {
+		return nil, &crm.Error{Kind: crm.Invalid, Key: "module_upload_broken", Err: err}
+	}
+	if int64(len(data)) > m.maxUpload {
+		rest, _ := io.Copy(io.Discard, io.LimitReader(body, 8*m.maxUpload)) // only to name the size
+		return nil, tooBig(int64(len(data))+rest, m.maxUpload)
+	}
+	return data, nil
+}
+
+func tooBig(size, most int64) error {
+	return crm.Refuse(crm.TooLarge, "module_too_big", "Size", megabytes(size), "Max", megabytes(most))
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/(1<<20)) }
+
+func (m *Manager) stage(ctx context.Context, who crm.Who, filename string, data []byte) (Review, error) {
+	filename = cleanFilename(filename)
+	review, err := m.review(ctx, filename, data)
+	if err != nil {
+		return Review{}, err
+	}
+	review.StagedID = randomName() + randomName() + randomName()
+	err = m.app.StagePackage(ctx, who, crm.StagedPackage{ID: review.StagedID, Filename: filename, SHA256: review.SHA256, Zip: data})
+	return review, err
+}
+
+// cleanFilename keeps of what a browser sent as a name the part people know the file by.
+func cleanFilename(name string) string {
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	name = strings.Map(func(r rune) rune {
+		if invisible(r) || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, ""))
+	if runes := []rune(name); len(runes) > 120 {
+		name = string(runes[:120])
+	}
+	if name == "" {
+		return "upload.zip"
+	}
+	return name
+}
+
+// review verifies a zip and compares it with what is installed.
+func (m *Manager) review(ctx context.Context, filename string, data []byte) (Review, error) {
+	b, err := readBundle(filename, data)
+	if outer := (*outerError)(nil); errors.As(err, &outer) {
+		return Review{Filename: filename, SHA256: outer.sha256, Size: int64(len(data)), Inner: outer.inner, Problems: []crm.Error{*outer.refusal()}}, nil
+	}
+	if err != nil {
+		return Review{}, err
+	}
+	r := Review{
+		Filename: filename, SHA256: b.sha256, Size: b.size, Manifest: b.manifest, Platforms: b.manifest.Platforms(),
+		Change: "new", Problems: m.unfit(b.manifest),
+	}
+	var approved []string
+	if m.app != nil {
+		before, err := m.app.Module(ctx, b.manifest.ID)
+		if err != nil && crm.KindOf(err) != crm.NotFound {
+			return Review{}, err
+		}
+		if err == nil {
+			r.InstalledVersion, r.Change, approved = before.Version, change(before.Version, b.manifest.Version), before.Grants
+		}
+	}
+	for _, g := range b.manifest.Grants {
+		r.Grants = append(r.Grants, ReviewGrant{
+			Name: g.Name, Meaning: "grant_" + strings.NewReplacer(".", "_", "-", "_").Replace(g.Name), Why: g.Why,
+			New: !slices.Contains(approved, g.Name),
+		})
+	}
+	return r, nil
+}
+
+// change says what installing version next over version now would be.
+func change(now, next string) string {
+	a, errA := semver.NewVersion(now)
+	b, errB := semver.NewVersion(next)
+	if errA != nil || errB != nil {
+		return "upgrade"
+	}
+	switch b.Compare(a) {
+	case 0:
+		return "reinstall"
+	case -1:
+		return "downgrade"
+	}
+	return "upgrade"
+}
+
+// Review shows a staged package again.
+func (m *Manager) Review(ctx context.Context, who crm.Who, stagedID string) (Review, error) {
+	staged, err := m.app.StagedPackage(ctx, who, stagedID)
+	if err != nil {
+		return Review{}, err
+	}
+	r, err := m.review(ctx, staged.Filename, staged.Zip)
+	r.StagedID = stagedID
+	return r, err
+}
+
+// ReviewInner takes one package out of a staged download package and stages that instead.
+func (m *Manager) ReviewInner(ctx context.Context, who crm.Who, stagedID, name string) (Review, error) {
+	staged, err := m.app.StagedPackage(ctx, who, stagedID)
+	if err != nil {
+		return Review{}, err
+	}
+	inner, err := innerPackage(staged.Filename, staged.Zip, name)
+	if err != nil {
+		return Review{}, err
+	}
+	if int64(len(inner)) > m.maxUpload {
+		return Review{}, tooBig(int64(len(inner)), m.maxUpload)
+	}
+	review, err := m.stage(ctx, who, filepath.Base(name), inner)
+	if err != nil {
+		return Review{}, err
+	}
+	return review, m.app.DropStagedPackage(ctx, who, stagedID)
+}
+
+// DropReview forgets a staged package.
+func (m *Manager) DropReview(ctx context.Context, who crm.Who, stagedID string) error {
+	return m.app.DropStagedPackage(ctx, who, stagedID)
+}
+
+// Verify reviews a package on disk without keeping it, for the command line.
+func (m *Manager) Verify(ctx context.Context, file string) (Review, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Review{}, fmt.Errorf("verify: %w", err)
+	}
+	defer f.Close()
+	data, err := m.readUpload(f)
+	if err != nil {
+		return Review{}, err
+	}
+	return m.review(ctx, filepath.Base(file), data)
+}

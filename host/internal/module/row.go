@@ -1,0 +1,73 @@
+package module
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/sdk/manifest"
+)
+
+// Row is an installed module as the list of modules shows it.
+type Row struct {
+	crm.Module
+	Name, Description, Author, Homepage string
+	State                               State
+	Problem                             *crm.Error // what went wrong last, nil when nothing did
+	LastLines                           []string   // of its log, when something went wrong
+	Links                               []Link     // the module's own, while it is active
+	CanActivate                         bool
+	WhyNot                              *crm.Error // why it can't be activated here
+}
+
+// Modules lists the installed modules by id. A broken one never hides the others: its row says
+// what is wrong with it. In a process that doesn't serve, an activated module counts as active.
+func (m *Manager) Modules(ctx context.Context, who crm.Who) ([]Row, error) {
+	if err := m.app.CheckModuleRights(who); err != nil {
+		return nil, err
+	}
+	modules, err := m.app.Modules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]Row, len(modules))
+	for i, module := range modules {
+		rows[i] = m.row(module, who)
+	}
+	return rows, nil
+}
+
+func (m *Manager) row(module crm.Module, who crm.Who) Row {
+	u, serving := m.unit(module), m.serving()
+	m.mu.Lock()
+	row := Row{Module: module, State: u.state, Problem: u.problem}
+	m.mu.Unlock()
+	if !serving {
+		row.State = State(pick(module.Activated, string(Active), string(Installed)))
+	}
+	if module.Failure != "" && (row.State == Installed || row.State == Failed || !serving) {
+		row.State, row.Problem = Failed, decodeProblem(module.Failure)
+	}
+	if row.Problem != nil {
+		row.LastLines = u.log.lines()
+	}
+	row.describe(module, m)
+	row.Links = m.Surface().ActionLinks(module.ID, Viewer{Who: who, Area: crm.Admin, Language: cmp.Or(who.Subject.Language, english)})
+	return row
+}
+
+// describe fills in what the manifest says, and whether the module may run here.
+func (r *Row) describe(module crm.Module, m *Manager) {
+	r.Name = module.ID
+	mf, err := manifest.Parse(module.Manifest)
+	if err != nil {
+		r.WhyNot = crm.Refuse(crm.Unavailable, "module_manifest_invalid", "Detail", err.Error())
+		return
+	}
+	r.Name, r.Description, r.Author, r.Homepage = mf.Name, mf.Description, mf.Author, mf.Homepage
+	if problems := m.unfit(mf); len(problems) > 0 {
+		r.WhyNot = &problems[0]
+		return
+	}
+	r.CanActivate = !module.Activated
+}

@@ -1,0 +1,317 @@
+package module
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/sdk/manifest"
+)
+
+// State is what an installed module is doing.
+type State string
+
+// The states of a module.
+const (
+	Installed  State = "installed"  // not activated
+	Starting   State = "starting"   // its process is on its way
+	Active     State = "active"     // it answers
+	Restarting State = "restarting" // it ended by itself, and will be started again
+	Failed     State = "failed"     // it ended too often; somebody has to press Retry
+)
+
+// unit is one installed module as this process knows it. Who changes what runs holds busy, so that
+// there is one start, swap or stop of a module at a time; all else is guarded by Manager.mu.
+type unit struct {
+	m       *Manager
+	id      string
+	log     *moduleLog
+	busy    chan struct{}
+	current atomic.Pointer[running] // nil unless active
+
+	row       crm.Module
+	manifest  manifest.Manifest
+	state     State
+	problem   *crm.Error
+	texts     *texts
+	print     string // fingerprint of the folders translations are dropped into
+	placed    placed // the verified folder
+	notBefore time.Time
+	refused   string // the SHA-256 of an upgrade that would not start
+	wrong     int    // health checks failed in a row
+	dirty     bool   // somebody wanted to look at it while it was busy
+}
+
+// lock waits for the module to be idle. Unavailable when ctx ends before.
+func (u *unit) lock(ctx context.Context) error {
+	select {
+	case u.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &crm.Error{Kind: crm.Unavailable, Key: "module_changing", Args: map[string]any{"Module": u.id}, Err: ctx.Err()}
+	}
+}
+
+func (u *unit) unlock() {
+	<-u.busy
+	u.m.mu.Lock()
+	again := u.dirty
+	u.dirty = false
+	u.m.mu.Unlock()
+	if again {
+		u.m.kick()
+	}
+}
+
+func (u *unit) set(state State, problem *crm.Error) {
+	u.m.mu.Lock()
+	defer u.m.mu.Unlock()
+	u.state, u.problem = state, problem
+}
+
+// settle brings the module to what its row wants. Its caller holds busy.
+func (u *unit) settle(ctx context.Context) {
+	row, err := u.m.app.Module(ctx, u.id) // as it is now: a crash may have changed it since the list was read
+	if err != nil {
+		return
+	}
+	r := u.current.Load()
+	switch {
+	case !row.Activated:
+		u.halt(Installed)
+	case r != nil && r.row.SHA256 == row.SHA256:
+		u.refresh(ctx, r)
+	case r != nil:
+		u.follow(ctx, row)
+	case row.Failure != "":
+		u.set(Failed, decodeProblem(row.Failure))
+	case u.waiting():
+	default:
+		u.bringUp(ctx, row)
+	}
+}
+
+// waiting tells whether the module's next start is still to come. A module somebody pressed Retry
+// for, in whatever process, waits no longer.
+func (u *unit) waiting() bool {
+	u.m.mu.Lock()
+	defer u.m.mu.Unlock()
+	return u.state != Failed && time.Now().Before(u.notBefore)
+}
+
+// bringUp starts an activated module. A failure counts as a crash: it is tried again, but not for ever.
+func (u *unit) bringUp(ctx context.Context, row crm.Module) {
+	u.set(Starting, nil)
+	r, err := u.m.start(ctx, u, row)
+	if err != nil {
+		if ctx.Err() != nil {
+			return // we are stopping
+		}
+		u.log.say(slog.LevelError, "start: %v", err)
+		u.crashed(ctx, asProblem(err))
+		return
+	}
+	u.adopt(r)
+	if row.Crashes > 0 {
+		u.record(ctx, Active, nil, row.Crashes, row.CrashedAt)
+	}
+}
+
+// adopt makes a started process the module's: from here on it is on the surface.
+func (u *unit) adopt(r *running) {
+	u.m.mu.Lock()
+	if u.m.closing {
+		u.m.mu.Unlock()
+		r.stop(false)
+		return
+	}
+	u.state, u.problem, u.wrong, u.notBefore, u.refused = Active, nil, 0, time.Time{}, ""
+	u.texts = r.texts.Load()
+	u.current.Store(r)
+	u.m.mu.Unlock()
+	u.m.recompile()
+	u.log.say(slog.LevelInfo, "version %s is active, process %s", r.manifest.Version, r.process.child.ID())
+	u.m.work.Go(func() { u.watch(r) })
+}
+
+// watch waits for the process' end. Unless that was our wish, what the module added is gone from
+// the surface before anything else happens.
+func (u *unit) watch(r *running) {
+	<-r.process.child.done
+	if r.expected() || !u.current.CompareAndSwap(r, nil) {
+		return
+	}
+	u.m.recompile()
+	code, signal, _ := r.process.child.ended()
+	problem := exitError("module_crashed", code, signal)
+	u.m.mu.Lock()
+	u.state, u.problem, u.notBefore = Restarting, problem, time.Now().Add(u.m.timing.backoff)
+	u.m.mu.Unlock()
+	r.process.stop(0)
+	u.log.say(slog.LevelError, "the process ended by itself: %v", problem)
+	u.crashed(context.WithoutCancel(u.m.running), problem)
+}
+
+// crashed counts, plans the next start or gives the module up, and tells the database, so that
+// whoever depends on the module asks again.
+func (u *unit) crashed(ctx context.Context, problem *crm.Error) {
+	now, t := u.m.app.Now(), u.m.timing
+	row, err := u.m.app.Module(ctx, u.id)
+	if err != nil {
+		u.log.host.Error("read the module's row after its crash", "error", err)
+		row = u.row
+	}
+	crashes, since := row.Crashes+1, row.CrashedAt
+	if since.IsZero() || now.Sub(since) > t.crashWindow {
+		crashes, since = 1, now
+	}
+	wait := backoff(t.backoff, t.backoffMax, crashes)
+	u.m.mu.Lock()
+	u.state, u.problem, u.notBefore = Restarting, problem, time.Now().Add(wait)
+	u.m.mu.Unlock()
+	if crashes < t.maxCrashes {
+		u.record(ctx, Restarting, nil, crashes, since)
+		time.AfterFunc(wait+time.Millisecond, u.m.kick)
+		return
+	}
+	u.record(ctx, Failed, problem, crashes, since)
+	u.set(Failed, problem)
+	u.log.say(slog.LevelError, "given up after %d crashes", crashes)
+}
+
+func (u *unit) record(ctx context.Context, state State, failure *crm.Error, crashes int, since time.Time) {
+	if err := u.m.app.RecordModuleState(ctx, u.id, string(state), encodeProblem(failure), crashes, since); err != nil {
+		u.log.host.Error("record the module's state", "state", state, "error", err)
+	}
+}
+
+// backoff doubles from base with every crash, up to most, give or take a quarter, so that modules
+// that fell together don't rise together.
+func backoff(base, most time.Duration, crashes int) time.Duration {
+	wait := most
+	if shift := max(0, crashes-1); shift < 20 {
+		wait = min(most, base<<shift)
+	}
+	return wait*3/4 + rand.N(wait/2+1)
+}
+
+// halt takes the module off the surface and ends its process.
+func (u *unit) halt(state State) {
+	r := u.current.Swap(nil)
+	u.m.mu.Lock()
+	u.state, u.notBefore, u.wrong = state, time.Time{}, 0
+	if r != nil {
+		u.problem = nil
+	}
+	u.m.mu.Unlock()
+	if r == nil {
+		return
+	}
+	u.m.recompile()
+	r.stop(true)
+	u.log.say(slog.LevelInfo, "version %s is stopped", r.manifest.Version)
+}
+
+// shutDown is halt for the end of the host: it doesn't wait for a start that is underway longer
+// than ctx allows.
+func (u *unit) shutDown(ctx context.Context) {
+	if err := u.lock(ctx); err != nil {
+		if r := u.current.Swap(nil); r != nil {
+			r.stop(false)
+		}
+		return
+	}
+	defer u.unlock()
+	u.halt(u.state)
+}
+
+// follow swaps to a version another process installed. When it would not start the old one goes on.
+func (u *unit) follow(ctx context.Context, row crm.Module) {
+	u.m.mu.Lock()
+	known := u.refused == row.SHA256
+	u.m.mu.Unlock()
+	if known {
+		return
+	}
+	r, err := u.m.start(ctx, u, row)
+	if err != nil {
+		u.m.mu.Lock()
+		u.refused, u.problem = row.SHA256, asProblem(err)
+		u.m.mu.Unlock()
+		u.log.say(slog.LevelError, "version %s would not start, the old one goes on: %v", row.Version, err)
+		return
+	}
+	u.swap(r)
+}
+
+// swap puts a started process in the place of the running one, without a moment in between.
+func (u *unit) swap(r *running) {
+	old := u.current.Load()
+	u.adopt(r)
+	if old != nil {
+		old.stop(true)
+	}
+}
+
+// refresh takes over changed settings and translations.
+func (u *unit) refresh(ctx context.Context, r *running) {
+	changed := u.m.refreshSettings(ctx, r)
+	if u.loadTexts(ctx, r) || changed {
+		u.m.recompile()
+	}
+}
+
+// loadTexts reads the languages anew, and tells whether they differ.
+func (u *unit) loadTexts(ctx context.Context, r *running) bool {
+	t, print, err := u.m.readTexts(ctx, u.id, u.place(), u.log)
+	if err != nil {
+		u.log.host.Warn("read the module's languages", "error", err)
+		return false
+	}
+	u.m.mu.Lock()
+	u.texts, u.print = t, print
+	u.m.mu.Unlock()
+	return r.setTexts(t)
+}
+
+func (u *unit) place() placed {
+	u.m.mu.Lock()
+	defer u.m.mu.Unlock()
+	return u.placed
+}
+
+// asProblem is the sentence within an error, or one that says only that something failed.
+func asProblem(err error) *crm.Error {
+	var e *crm.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &crm.Error{Kind: crm.Internal, Key: "module_start_failed", Err: err}
+}
+
+// encodeProblem writes a sentence's key and arguments for the database.
+func encodeProblem(e *crm.Error) string {
+	if e == nil {
+		return ""
+	}
+	text, err := json.Marshal(map[string]any{"key": e.Key, "args": e.Args})
+	if err != nil {
+		return `{"key":"module_start_failed"}`
+	}
+	return string(text)
+}
+
+func decodeProblem(text string) *crm.Error {
+	var stored struct {
+		Key  string         `json:"key"`
+		Args map[string]any `json:"args"`
+	}
+	_ = json.Unmarshal([]byte(text), &stored)
+	return &crm.Error{Kind: crm.Unavailable, Key: cmp.Or(stored.Key, "module_start_failed"), Args: stored.Args}
+}
