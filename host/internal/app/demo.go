@@ -8,7 +8,7 @@ import (
 )
 
 // DemoPassword is the password of every example account.
-const DemoPassword = "understudy-demo" //nolint:gosec // G101: printed on the terminal, for a loopback demo only
+const DemoPassword = "understudy-demo"
 
 // FillDemo puts the example people into an empty database. Role Support holds the host's customer
 // rights and supportMay besides; role Sales holds the customer rights alone.
@@ -81,11 +81,14 @@ func (a *App) demoCustomers(ctx context.Context, tx store.Tx) ([]crm.AccountKey,
 	}{
 		{crm.Customer{Company: "Acme Ltd", Active: true, Phone: "+44 20 7946 0000", Address: "1 Anvil Street", City: "London", Country: "United Kingdom"}, []crm.ContactPerson{
 			{Name: "Jane Doe", Email: "jane@acme.example", Position: "Head of Purchasing", Primary: true, Active: true},
-			{Name: "Omar Haddad", Email: "omar@acme.example", Position: "Engineer", Active: true, Language: "ar"}}},
+			{Name: "Omar Haddad", Email: "omar@acme.example", Position: "Engineer", Active: true, Language: "ar"},
+		}},
 		{crm.Customer{Company: "Globex", Active: true, City: "Madrid", Country: "Spain", Language: "es"}, []crm.ContactPerson{
-			{Name: "Rosa Diaz", Email: "rosa@globex.example", Primary: true, Active: true, Language: "es"}}},
+			{Name: "Rosa Diaz", Email: "rosa@globex.example", Primary: true, Active: true, Language: "es"},
+		}},
 		{crm.Customer{Company: "Initech", City: "Austin", Country: "United States"}, []crm.ContactPerson{
-			{Name: "Bill Lum", Email: "bill@initech.example", Primary: true, Active: true}}},
+			{Name: "Bill Lum", Email: "bill@initech.example", Primary: true, Active: true},
+		}},
 	} {
 		d.customer.CreatedAt = a.Now()
 		customer, err := tx.InsertCustomer(ctx, d.customer)

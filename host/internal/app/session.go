@@ -109,19 +109,25 @@ func (a *App) whyEnd(ctx context.Context, r store.Resolved, who crm.Who) (crm.En
 	case r.Session.Decided >= r.Revision:
 		return "", nil
 	}
-	if err := crm.CheckCeiling(r.Actor, r.Subject); err != nil {
-		return crm.EndNotAllowed, nil
-	}
-	d, err := a.policy.DecideSwitch(ctx, crm.SwitchQuestion{Recheck: true, Actor: r.Actor, Target: r.Subject, Reason: who.Switch.Reason})
+	d, err := a.decideAgain(ctx, r, who)
 	switch {
 	case ctx.Err() != nil:
 		return "", &crm.Error{Kind: crm.Unavailable, Key: "request_cancelled", Err: ctx.Err()}
+	case err == nil:
+		return "", a.goOn(ctx, r, who, d)
 	case crm.KindOf(err) == crm.Denied:
 		return crm.EndNotAllowed, nil
-	case err != nil:
+	default:
 		return crm.EndModuleOff, nil
 	}
-	return "", a.goOn(ctx, r, who, d)
+}
+
+// decideAgain asks the ceiling and then the hook.
+func (a *App) decideAgain(ctx context.Context, r store.Resolved, who crm.Who) (crm.SwitchDecision, error) {
+	if err := crm.CheckCeiling(r.Actor, r.Subject); err != nil {
+		return crm.SwitchDecision{}, err
+	}
+	return a.policy.DecideSwitch(ctx, crm.SwitchQuestion{Recheck: true, Actor: r.Actor, Target: r.Subject, Reason: who.Switch.Reason})
 }
 
 // goOn remembers that the switch was allowed again; a decision may shorten it, never lengthen it.

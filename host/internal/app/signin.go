@@ -119,8 +119,10 @@ func (a *App) openSession(ctx context.Context, account crm.Account, sources []lo
 	now := a.Now()
 	_, formKey := newSecret()
 	secret, hash := newSecret()
-	s := crm.Session{Actor: account.Key, Subject: account.Key, Version: 1, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(min(life, idle)),
-		IP: client.IP, Browser: crm.Cut(client.Browser, 300), FormKey: formKey}
+	s := crm.Session{
+		Actor: account.Key, Subject: account.Key, Version: 1, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(min(life, idle)),
+		IP: client.IP, Browser: crm.Cut(client.Browser, 300), FormKey: formKey,
+	}
 	who := crm.Who{Session: s, Actor: account, Subject: account, Client: client}
 	err = a.store.Write(ctx, func(tx store.Tx) error {
 		if s.Notice, err = lastSwitchNotice(ctx, tx, account); err != nil {

@@ -55,8 +55,10 @@ func (a *App) SwitchSession(ctx context.Context, who crm.Who, target crm.Account
 // prepareSwitch asks every rule and the hook, and returns the switch as it would be recorded.
 func (a *App) prepareSwitch(ctx context.Context, who crm.Who, target crm.AccountKey, reason string) (crm.Switch, error) {
 	now := a.Now()
-	w := crm.Switch{SessionID: who.Session.ID, Actor: who.Actor.Key, ActorName: who.Actor.Name, ActorRole: who.Actor.Detail(), Subject: target, SubjectName: target.String(),
-		Mode: crm.ReadOnly, IP: who.Client.IP, Browser: crm.Cut(who.Client.Browser, 300), StartedAt: now, ExpiresAt: now}
+	w := crm.Switch{
+		SessionID: who.Session.ID, Actor: who.Actor.Key, ActorName: who.Actor.Name, ActorRole: who.Actor.Detail(), Subject: target, SubjectName: target.String(),
+		Mode: crm.ReadOnly, IP: who.Client.IP, Browser: crm.Cut(who.Client.Browser, 300), StartedAt: now, ExpiresAt: now,
+	}
 	if who.Session.Switched() {
 		return w, crm.Refuse(crm.Conflict, "switch_nested", "Subject", who.Subject.Name)
 	}

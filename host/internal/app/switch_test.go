@@ -266,8 +266,10 @@ func TestWhatChangesMeanwhileEndsTheSwitch(t *testing.T) {
 			must(t, err)
 			for _, r := range roles {
 				if r.Name == name {
-					_, err := s.App.SaveRole(t.Context(), operator, app.RoleForm{ID: r.ID, Name: name, Capabilities: crm.ParseCapabilities(caps),
-						Shown: r.Capabilities.Union(crm.ParseCapabilities(caps))})
+					_, err := s.App.SaveRole(t.Context(), operator, app.RoleForm{
+						ID: r.ID, Name: name, Capabilities: crm.ParseCapabilities(caps),
+						Shown: r.Capabilities.Union(crm.ParseCapabilities(caps)),
+					})
 					must(t, err)
 				}
 			}

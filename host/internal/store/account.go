@@ -33,21 +33,27 @@ type personColumns struct {
 
 func (p *personColumns) dest() []any {
 	s, c := &p.staff, &p.contact
-	return []any{&s.id, &s.email, &s.name, &s.administrator, &s.active, &s.role, &s.own, &s.roleCaps, &s.language, &s.theme, &s.lastSignIn,
-		&c.id, &c.email, &c.name, &c.active, &c.primary, &c.customerID, &c.company, &c.language, &c.customerLanguage, &c.theme, &c.lastSignIn}
+	return []any{
+		&s.id, &s.email, &s.name, &s.administrator, &s.active, &s.role, &s.own, &s.roleCaps, &s.language, &s.theme, &s.lastSignIn,
+		&c.id, &c.email, &c.name, &c.active, &c.primary, &c.customerID, &c.company, &c.language, &c.customerLanguage, &c.theme, &c.lastSignIn,
+	}
 }
 
 func (p *personColumns) account() crm.Account {
 	if s := p.staff; s.id != 0 {
-		return crm.Account{Key: crm.AccountKey{Kind: crm.Staff, ID: s.id}, Name: s.name, Email: s.email, Active: s.active, Administrator: s.administrator,
-			Role: s.role, Capabilities: crm.ParseCapabilities(s.own + " " + s.roleCaps), Language: s.language, Theme: s.theme, LastSignIn: at(s.lastSignIn)}
+		return crm.Account{
+			Key: crm.AccountKey{Kind: crm.Staff, ID: s.id}, Name: s.name, Email: s.email, Active: s.active, Administrator: s.administrator,
+			Role: s.role, Capabilities: crm.ParseCapabilities(s.own + " " + s.roleCaps), Language: s.language, Theme: s.theme, LastSignIn: at(s.lastSignIn),
+		}
 	}
 	c := p.contact
 	if c.id == 0 {
 		return crm.Account{}
 	}
-	a := crm.Account{Key: crm.AccountKey{Kind: crm.Contact, ID: c.id}, Name: c.name, Email: c.email, Active: c.active, Primary: c.primary,
-		CustomerID: c.customerID, Company: c.company, Language: c.language, Theme: c.theme, LastSignIn: at(c.lastSignIn)}
+	a := crm.Account{
+		Key: crm.AccountKey{Kind: crm.Contact, ID: c.id}, Name: c.name, Email: c.email, Active: c.active, Primary: c.primary,
+		CustomerID: c.customerID, Company: c.company, Language: c.language, Theme: c.theme, LastSignIn: at(c.lastSignIn),
+	}
 	if a.Language == "" {
 		a.Language = c.customerLanguage
 	}

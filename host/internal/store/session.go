@@ -83,8 +83,10 @@ type sessionColumns struct {
 }
 
 func (c *sessionColumns) dest(s *crm.Session) []any {
-	return []any{&s.ID, &s.FormKey, &s.Actor.Kind, &s.Actor.ID, &s.Subject.Kind, &s.Subject.ID, &s.SwitchID, &s.Version, &s.Decided,
-		&c.created, &c.seen, &c.expires, &s.IP, &s.Browser, &c.notice}
+	return []any{
+		&s.ID, &s.FormKey, &s.Actor.Kind, &s.Actor.ID, &s.Subject.Kind, &s.Subject.ID, &s.SwitchID, &s.Version, &s.Decided,
+		&c.created, &c.seen, &c.expires, &s.IP, &s.Browser, &c.notice,
+	}
 }
 
 func (c *sessionColumns) fill(s *crm.Session) {

@@ -171,7 +171,7 @@ func all[T any](ctx context.Context, t Tx, what string, scan func(scanner) (T, e
 	if err != nil {
 		return nil, failed(what, err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err below tells
+	defer rows.Close()
 	var list []T
 	for rows.Next() {
 		row, err := scan(rows)
