@@ -171,7 +171,8 @@ func (w *pageWriter) flush() {
 		w.sent = true
 		head := &PageHead{Status: w.status, Header: make(map[string]string, len(w.header))}
 		for name, values := range w.header {
-			head.Header[name] = strings.Join(values, ", ")
+			// One broken byte would make the whole message unsendable.
+			head.Header[name] = strings.ToValidUTF8(strings.Join(values, ", "), "?")
 		}
 		if w.err = w.send(PagePart{Head: head}); w.err != nil {
 			return

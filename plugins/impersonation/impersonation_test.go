@@ -361,7 +361,7 @@ func TestEveryEndAndCodeHasAWord(t *testing.T) {
 		for _, code := range []string{
 			"inactive", "self", "not_administrator", "more_rights", "refused_disabled", "impersonation:refused_disabled",
 			"switch_self", "switch_inactive", "switch_not_administrator", "switch_more_rights", "switch_nested", "switch_no_target",
-			"switch_not_staff", "switch_module_off", "module_not_running",
+			"switch_not_staff", "switch_module_off", "switch_module_silent", "module_not_running",
 		} {
 			if refusalWord(words, code) == words.T("code_other") {
 				t.Errorf("%s has no word", code)
