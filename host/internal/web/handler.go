@@ -1,0 +1,215 @@
+package web
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+)
+
+// The largest bodies taken, in bytes.
+const (
+	maxForm       = 1 << 20
+	maxModuleBody = 8 << 20 // what the contract allows a module's page
+)
+
+// serve is the one way every request goes: who is it, is it theirs to do, do it, and what an error
+// becomes. rt is nil for a method the address doesn't know, methods nil for an unknown address.
+func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, methods map[string]*route) {
+	v := &visit{server: s, w: w, r: r, route: rt}
+	v.client = crm.Client{IP: clientIP(r, s.proxies), Browser: clip(r.UserAgent(), 300), RequestID: strings.ToLower(rand.Text()[:16])}
+	w.Header().Set("X-Request-Id", v.client.RequestID)
+	defer func() {
+		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // a recovered value, compared as net/http does
+			v.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	if err := v.run(methods); err != nil {
+		v.fail(err)
+	}
+}
+
+func (v *visit) run(methods map[string]*route) error {
+	if v.route != nil && v.route.need.static {
+		return v.route.handle(v)
+	}
+	if err := v.resolve(); err != nil {
+		return err
+	}
+	if methods == nil {
+		return v.unknownAddress()
+	}
+	if v.route == nil {
+		return v.wrongMethod(methods)
+	}
+	if err := v.crossOrigin.Check(v.r); err != nil {
+		return &crm.Error{Kind: crm.Denied, Key: "cross_origin", Err: err}
+	}
+	v.limitBody()
+	if err := v.checkArea(); err != nil || v.answered {
+		return err
+	}
+	if err := v.checkRights(); err != nil {
+		return err
+	}
+	if err := v.checkToken(); err != nil {
+		return err
+	}
+	return v.route.handle(v)
+}
+
+// checkArea lets nobody in without a sign-in, and everybody only into their own part of the site.
+func (v *visit) checkArea() error {
+	rt := v.route
+	switch {
+	case rt.need.public:
+		return nil
+	case !v.who.SignedIn():
+		return v.toLogin()
+	case rt.area == both || rt.area == v.who.Area():
+		return nil
+	case v.who.Switched():
+		return crm.Refuse(crm.Denied, "area_while_switched", "Subject", v.who.Subject.Title())
+	case rt.method == get && v.r.URL.Path == rt.area.Home():
+		v.redirect(v.who.Area().Home())
+		return nil
+	default:
+		return crm.Refuse(crm.NotFound, "not_found")
+	}
+}
+
+// checkRights asks the rights of the subject, and of a switched session whether it may do such
+// things at all. What a borrowed name tried is recorded.
+func (v *visit) checkRights() error {
+	class := v.route.class
+	if v.route.need.perPage {
+		page, err := v.declaredPage()
+		if err != nil {
+			return err
+		}
+		if v.route.method != get {
+			class = page.Class
+		}
+	}
+	if err := crm.CheckClass(v.who, class); err != nil {
+		if v.who.Switched() {
+			what := v.r.Method + " " + v.r.URL.Path
+			if failed := v.app.RecordRefusal(v.r.Context(), v.who, what); failed != nil {
+				return failed
+			}
+		}
+		return err
+	}
+	n := v.route.need
+	switch {
+	case n.administrator && !v.who.Subject.Administrator:
+		return crm.Refuse(crm.Denied, "administrators_only")
+	case n.capability != "" && !v.who.Can(n.capability):
+		return crm.Refuse(crm.Denied, "not_permitted", "Capability", string(n.capability))
+	}
+	return nil
+}
+
+// checkToken lets an unsafe request through only with the token of a form this session's subject was
+// given. A module's token opens its own addresses and the switch, nothing else.
+func (v *visit) checkToken() error {
+	if v.route.method == get || v.route.need.public {
+		return nil
+	}
+	if err := v.readBody(); err != nil {
+		return err
+	}
+	token := v.r.Header.Get("X-Form-Token")
+	if token == "" {
+		token = v.r.PostForm.Get("form_token")
+	}
+	scope, err := v.app.CheckFormToken(v.who, token)
+	if err != nil {
+		return err
+	}
+	if scope == "" || v.route.pattern == "/session/switch" || (v.route.need.perPage && scope == v.r.PathValue("module")) {
+		return nil
+	}
+	return crm.Refuse(crm.Denied, "form_token_missing")
+}
+
+func (v *visit) unknownAddress() error {
+	trimmed := strings.TrimRight(v.r.URL.Path, "/")
+	if v.r.Method == get && trimmed != v.r.URL.Path && isLocal(trimmed) {
+		v.redirect(trimmed)
+		return nil
+	}
+	return crm.Refuse(crm.NotFound, "not_found")
+}
+
+// wrongMethod is its own answer: no kind of error stands for it.
+func (v *visit) wrongMethod(methods map[string]*route) error {
+	var allowed []string
+	for method := range methods {
+		allowed = append(allowed, method)
+		if method == get {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	slices.Sort(allowed)
+	v.w.Header().Set("Allow", strings.Join(allowed, ", "))
+	v.renderError(http.StatusMethodNotAllowed, v.text("error_wrong_method"), nil)
+	return nil
+}
+
+// statusOf is the one place where a kind of error becomes an HTTP status.
+func statusOf(err error) int {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return http.StatusRequestEntityTooLarge
+	}
+	switch crm.KindOf(err) {
+	case crm.Invalid:
+		return http.StatusUnprocessableEntity
+	case crm.Denied:
+		return http.StatusForbidden
+	case crm.NotFound:
+		return http.StatusNotFound
+	case crm.Conflict:
+		return http.StatusConflict
+	case crm.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case crm.TooMany:
+		return http.StatusTooManyRequests
+	case crm.Unavailable:
+		return http.StatusServiceUnavailable
+	case crm.SignedOut:
+		return http.StatusUnauthorized
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// fail is the one place where an error becomes an answer.
+func (v *visit) fail(err error) {
+	status := statusOf(err)
+	if status >= 500 {
+		v.log.ErrorContext(v.r.Context(), "request failed", "method", v.r.Method, "path", v.r.URL.Path, "request", v.client.RequestID, "error", err)
+	}
+	if v.answered {
+		return
+	}
+	if status == http.StatusUnauthorized {
+		if err = v.toLogin(); err == nil {
+			return
+		}
+	}
+	v.renderError(status, v.sentence(err), err)
+}
+
+func clip(s string, max int) string {
+	if len(s) <= max {
+		return s
+	}
+	return strings.ToValidUTF8(s[:max], "")
+}

@@ -1,0 +1,126 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/module"
+)
+
+// modulePageView is a module's fragment inside the layout.
+type modulePageView struct {
+	*Page
+	Fragment template.HTML
+}
+
+// declaredPage is what the module declared about the address, NotFound when it declared nothing and
+// Denied when it isn't for this person. The module itself is not asked.
+func (v *visit) declaredPage() (module.Page, error) {
+	page, ok := v.modules.Surface().Page(v.r.PathValue("module"), v.route.area, "/"+v.r.PathValue("path"))
+	if !ok {
+		return page, crm.Refuse(crm.NotFound, "not_found")
+	}
+	if !page.Allowed(v.viewer(v.language())) {
+		return page, crm.Refuse(crm.Denied, "module_page_denied", "Name", v.modules.Surface().Name(v.r.PathValue("module")))
+	}
+	return page, nil
+}
+
+// modulePage passes the request to the module and its answer to the browser: HTML inside our layout,
+// other types as they are, with the few headers a module may set.
+func (v *visit) modulePage() error {
+	page, err := v.declaredPage()
+	if err != nil {
+		return err
+	}
+	id := v.r.PathValue("module")
+	answer, err := v.modules.ServePage(v.r.Context(), module.PageRequest{
+		Module: id, Method: v.r.Method, Path: "/" + v.r.PathValue("path"), RawQuery: v.r.URL.RawQuery, Header: v.r.Header, Body: v.body,
+		Viewer: v.viewer(v.language()), FormToken: v.app.FormToken(v.who, id), BasePath: v.path(strings.TrimSuffix(v.modulePrefix(), "/")),
+		SitePath: v.base, TimeZone: v.zone().String(), Modal: v.wantsFragment(),
+	})
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close() //nolint:errcheck // read to its end, or given up
+	if location := answer.Header.Get("Location"); location != "" && answer.Status >= 300 && answer.Status < 400 {
+		return v.moduleRedirect(location)
+	}
+	kind, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	if err == nil && kind == "text/html" {
+		return v.moduleFragment(page, answer)
+	}
+	return v.moduleFile(answer)
+}
+
+// modulePrefix is the module's root in this area.
+func (v *visit) modulePrefix() string {
+	if v.route.area == admin {
+		return "/admin/m/" + v.r.PathValue("module")
+	}
+	return "/m/" + v.r.PathValue("module")
+}
+
+// moduleRedirect follows a module only to places of this site.
+func (v *visit) moduleRedirect(location string) error {
+	target, err := url.Parse(location)
+	if err != nil {
+		return fmt.Errorf("module %s redirects to %q: %w", v.r.PathValue("module"), location, err)
+	}
+	here := &url.URL{Path: v.path(v.r.URL.Path)}
+	local := here.ResolveReference(target).String()
+	local = strings.TrimPrefix(local, v.base)
+	if !isLocal(local) {
+		return fmt.Errorf("module %s redirects to %q, which is not of this site", v.r.PathValue("module"), location)
+	}
+	v.redirect(local)
+	return nil
+}
+
+// maxFragment is the largest page a module may have drawn.
+const maxFragment = 4 << 20
+
+func (v *visit) moduleFragment(page module.Page, answer module.PageResponse) error {
+	fragment, err := io.ReadAll(io.LimitReader(answer.Body, maxFragment+1))
+	if err != nil {
+		return err
+	}
+	if len(fragment) > maxFragment {
+		return fmt.Errorf("the page of module %s is longer than %d bytes", v.r.PathValue("module"), maxFragment)
+	}
+	p := v.newPage(page.Title(v.language()))
+	// A module's HTML is as trusted as the module: it was installed by an administrator, and the
+	// policy of this page runs no script of its own.
+	return v.render(answer.Status, "module_page", modulePageView{Page: p, Fragment: template.HTML(fragment)}) //nolint:gosec // see above
+}
+
+// passedHeaders are what a module may say about a file of its own.
+var passedHeaders = []string{"Content-Type", "Content-Disposition"}
+
+func (v *visit) moduleFile(answer module.PageResponse) error {
+	for _, name := range passedHeaders {
+		if value := answer.Header.Get(name); value != "" && !strings.ContainsAny(value, "\r\n") {
+			v.w.Header().Set(name, value)
+		}
+	}
+	// A document of a module's, opened by itself, gets no rights of this site at all.
+	v.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+	if v.w.Header().Get("Content-Type") == "" {
+		v.w.Header().Set("Content-Type", "application/octet-stream")
+	}
+	v.answered = true
+	v.w.WriteHeader(answer.Status)
+	if v.r.Method == http.MethodHead {
+		return nil
+	}
+	if _, err := io.Copy(v.w, answer.Body); err != nil {
+		panic(http.ErrAbortHandler) // half a file must not look like a whole one
+	}
+	return nil
+}
