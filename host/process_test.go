@@ -1,0 +1,111 @@
+//go:build linux
+
+package main
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+func startDemo(t *testing.T) *hosttest.Process {
+	t.Helper()
+	dir := filepath.Dir(hosttest.Package(t, "plugins/impersonation"))
+	return hosttest.StartProgram(t, "demo", "--listen", "127.0.0.1:0", "--packages", dir, "--data", filepath.Join(t.TempDir(), "data"))
+}
+
+func wantStatus(t *testing.T, address string, want int) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != want {
+		t.Fatalf("%s: %s, want %d; %v", address, res.Status, want, err)
+	}
+	return string(body)
+}
+
+func TestStopEndsEverythingInTime(t *testing.T) {
+	p := startDemo(t)
+	wantStatus(t, p.Address+"/readyz", http.StatusOK)
+	modules := hosttest.Children(t, p.PID())
+	if len(modules) != 1 {
+		t.Fatalf("%d module processes", len(modules))
+	}
+	took, err := p.Stop()
+	if err != nil || took > 10*time.Second {
+		t.Errorf("stopped after %s: %v", took, err)
+	}
+	for _, pid := range modules {
+		if hosttest.Alive(pid) {
+			t.Errorf("process %d is still there", pid)
+		}
+	}
+}
+
+// A hung module doesn't hold the host up.
+func TestStopEndsAHungModuleToo(t *testing.T) {
+	p := startDemo(t)
+	module := hosttest.Children(t, p.PID())[0]
+	if err := syscall.Kill(module, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	took, err := p.Stop()
+	if err != nil || took > 10*time.Second {
+		t.Errorf("stopped after %s: %v", took, err)
+	}
+	if hosttest.Alive(module) {
+		t.Error("the module is still there")
+	}
+}
+
+// spiffe/spire #93, flanksource/mission-control #3169: the host dies, the modules live on.
+func TestKilledHostLeavesNoProcess(t *testing.T) {
+	p := startDemo(t)
+	modules := hosttest.Children(t, p.PID())
+	p.Kill()
+	hosttest.Eventually(t, 2*time.Second, "every module process is gone", func() bool {
+		for _, pid := range modules {
+			if hosttest.Alive(pid) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// What was installed and activated is there again after a kill, from the database alone if need be.
+func TestServeGoesOnWhereAKilledHostWas(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	dir := filepath.Dir(hosttest.Package(t, "plugins/impersonation"))
+	first := hosttest.StartProgram(t, "demo", "--listen", "127.0.0.1:0", "--packages", dir, "--data", data)
+	first.Kill()
+	for _, modules := range []string{filepath.Join(data, "modules"), filepath.Join(t.TempDir(), "elsewhere")} {
+		p := hosttest.StartProgram(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--modules", modules)
+		wantStatus(t, p.Address+"/readyz", http.StatusOK)
+		if n := len(hosttest.Children(t, p.PID())); n != 1 {
+			t.Errorf("with modules in %s: %d module processes", modules, n)
+		}
+		p.Kill()
+	}
+}
+
+func TestFirstStartPrintsAOneTimeAddress(t *testing.T) {
+	data := t.TempDir()
+	p := hosttest.StartProgram(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--modules", filepath.Join(data, "modules"))
+	hosttest.Eventually(t, 5*time.Second, "the address is printed", func() bool { return p.Setup != "" })
+	wantStatus(t, p.Setup, http.StatusOK)
+	wantStatus(t, p.Setup+"x", http.StatusNotFound)
+}
