@@ -73,12 +73,12 @@ func junk(name string) bool {
 	return top == "__MACOSX" || path.Base(name) == ".DS_Store"
 }
 
+// badEntry refuses an entry for breaking a rule. Each rule has a sentence of its own.
 func badEntry(name, rule string) error {
-	return crm.Refuse(crm.Invalid, "module_bad_entry", "Name", printable(name), "Rule", rule)
+	return crm.Refuse(crm.Invalid, "module_bad_entry_"+rule, "Name", printable(name))
 }
 
-// checkEntry holds the rules on a single entry. Rule is one of a closed list of words; a sentence
-// for each is in the host's language files as module_rule_<word>.
+// checkEntry holds the rules on a single entry.
 func checkEntry(f *zip.File) error {
 	const encrypted, strong = 0x1, 0x40
 	switch {

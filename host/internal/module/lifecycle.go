@@ -202,11 +202,12 @@ func (m *Manager) activate(ctx context.Context, who crm.Who, u *unit, row crm.Mo
 	} else {
 		err = r.health(ctx)
 	}
-	if err == nil {
-		err = m.app.ActivateModule(ctx, who, row.ID, row.Grants)
+	if err != nil {
+		r.stop(false)
+		return err
 	}
-	if err != nil || !serving {
-		r.stop(serving && err != nil)
+	if err := m.app.ActivateModule(ctx, who, row.ID, row.Grants); err != nil || !serving {
+		r.stop(serving)
 		return err
 	}
 	row.Activated = true

@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -209,8 +208,8 @@ func (r *running) startFault(prefix string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if crm.KeyOf(err) == "module_not_running" || errors.Is(err, context.Canceled) {
-		within(time.Second, r.process.child.done)
+	if crm.KindOf(err) == crm.Unavailable {
+		within(time.Second/2, r.process.child.done) // the connection breaks before the process has ended
 	}
 	if code, signal, ok := r.process.child.ended(); ok {
 		return exitError(prefix, code, signal)

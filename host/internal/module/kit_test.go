@@ -1,0 +1,309 @@
+package module
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// sampleBinary builds the sample module once per test process. Where it stands decides who it is.
+var sampleBinary = sync.OnceValues(func() ([]byte, error) {
+	folder, err := os.MkdirTemp("", "understudy-sample-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	target := filepath.Join(folder, "sample")
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", target, "./testdata/sample")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the sample module: %w\n%s", err, said)
+	}
+	return os.ReadFile(target)
+})
+
+// kit is a package to be made. Its zero value is a good one.
+type kit struct {
+	id, version, mode string
+	host              string            // requires.host
+	grants            string            // JSON list, the sample's own three when empty
+	files             map[string]string // added or replaced; "" removes
+	noSums            bool
+}
+
+func (k kit) manifest() string {
+	grants := k.grants
+	if grants == "" {
+		grants = `[{ "name": "session.switch", "why": "To decide." }, { "name": "directory.read", "why": "To find people." }, { "name": "audit.write", "why": "To say what it did." }]`
+	}
+	return fmt.Sprintf(`{ "id": %q, "name": "Sample", "version": %q, "description": "For tests.", "author": "Understudy",
+		"requires": { "host": %q, "protocol": 1 }, "executables": { %q: "bin/sample" }, "grants": %s, "capabilities": ["staff", "customers"] }`,
+		or(k.id, "sample"), or(k.version, "1.0.0"), or(k.host, ">=3.1.0"), hostPlatform(), grants)
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (k kit) content(t testing.TB) map[string][]byte {
+	t.Helper()
+	binary, err := sampleBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{"module.json": []byte(k.manifest()), "bin/sample": binary, "assets/mode": []byte(or(k.mode, "normal"))}
+	for _, name := range []string{"languages/en.json", "languages/es.json"} {
+		if files[name], err = os.ReadFile(filepath.Join("testdata", "sample", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range k.files {
+		files[name] = []byte(text)
+		if text == "" {
+			delete(files, name)
+		}
+	}
+	if !k.noSums {
+		sums := checksums{}
+		for name, content := range files {
+			sums[name] = sha256.Sum256(content)
+		}
+		files[sumsName] = []byte(sums.String())
+	}
+	return files
+}
+
+// zip makes the package.
+func (k kit) zip(t testing.TB) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := writeZip(&out, k.content(t), []string{"bin/sample"}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// rawZip writes entries as they are, with no care for rules.
+func rawZip(t testing.TB, change func(*zip.Writer)) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	change(w)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// quick are waits short enough for tests, and long enough for a busy machine.
+func quick() timing {
+	t := usualTiming()
+	t.poll, t.health, t.flush, t.backoff = 20*time.Millisecond, time.Hour, 20*time.Millisecond, 20*time.Millisecond
+	t.maxCrashes = 100
+	return t
+}
+
+// stage is a host with modules: a real database, real folders, real processes.
+type stage struct {
+	t    testing.TB
+	site *hosttest.Site
+	m    *Manager
+	ann  *hosttest.Visitor
+}
+
+func newManager(t testing.TB, site *hosttest.Site, change func(*timing)) *Manager {
+	t.Helper()
+	runDir, err := os.MkdirTemp("", "u") // a test's own folder has too long a path for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(runDir) })
+	m := New(Options{
+		App: site.App, Dir: filepath.Join(t.TempDir(), "modules"), RunDir: runDir, AllowUpload: true,
+		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	m.timing = quick()
+	if change != nil {
+		change(&m.timing)
+	}
+	site.App.SetSwitchPolicy(m)
+	return m
+}
+
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	if w.t.Context().Err() == nil {
+		w.t.Logf("%s", bytes.TrimSpace(p))
+	}
+	return len(p), nil
+}
+
+func newStage(t testing.TB, change func(*timing)) *stage {
+	t.Helper()
+	site := hosttest.NewSite(t)
+	s := &stage{t: t, site: site, m: newManager(t, site, change), ann: site.SignIn(t, "admin@example.com")}
+	if err := s.m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *stage) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := s.m.Stop(ctx); err != nil {
+		s.t.Errorf("stop: %v", err)
+	}
+	if left := processesBelow(s.m.shelf.path); len(left) > 0 {
+		s.t.Errorf("processes are left: %v", left)
+	}
+}
+
+// install uploads and installs a package.
+func (s *stage) install(k kit) crm.Module {
+	s.t.Helper()
+	module, err := s.tryInstall(k)
+	if err != nil {
+		s.t.Fatalf("install: %v", err)
+	}
+	return module
+}
+
+func (s *stage) tryInstall(k kit) (crm.Module, error) {
+	s.t.Helper()
+	review, err := s.m.Upload(s.t.Context(), s.ann.Who(), "sample.zip", bytes.NewReader(k.zip(s.t)))
+	if err != nil {
+		return crm.Module{}, err
+	}
+	return s.m.Install(s.t.Context(), s.ann.Who(), review.StagedID)
+}
+
+// active installs and activates a package.
+func (s *stage) active(k kit) {
+	s.t.Helper()
+	module := s.install(k)
+	if err := s.m.Activate(s.t.Context(), s.ann.Who(), module.ID); err != nil {
+		s.t.Fatalf("activate: %v", err)
+	}
+}
+
+func (s *stage) viewer() Viewer {
+	s.t.Helper()
+	return Viewer{Who: s.ann.Who(), Area: crm.Admin, Language: "en"}
+}
+
+// get asks for a page of the sample module.
+func (s *stage) get(path string) (PageResponse, string) {
+	s.t.Helper()
+	return s.ask(http.MethodGet, path, "")
+}
+
+func (s *stage) ask(method, path, body string) (PageResponse, string) {
+	s.t.Helper()
+	answer, text, err := s.tryAsk(method, path, body)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return answer, text
+}
+
+func (s *stage) tryAsk(method, path, body string) (PageResponse, string, error) {
+	path, query, _ := strings.Cut(path, "?")
+	answer, err := s.m.ServePage(s.t.Context(), PageRequest{
+		Module: "sample", Method: method, Path: path, RawQuery: query, Body: []byte(body), Viewer: s.viewer(),
+		Header: http.Header{"Cookie": {"secret"}, "Accept": {"text/html"}}, BasePath: "/admin/m/sample",
+	})
+	if err != nil {
+		return answer, "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return answer, string(text), err
+}
+
+func (s *stage) row(id string) Row {
+	s.t.Helper()
+	rows, err := s.m.Modules(s.t.Context(), s.ann.Who())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	i := slices.IndexFunc(rows, func(r Row) bool { return r.ID == id })
+	if i < 0 {
+		s.t.Fatalf("no row for %s", id)
+	}
+	return rows[i]
+}
+
+// pid is the process of a running module.
+func (s *stage) pid(id string) int {
+	s.t.Helper()
+	r, err := s.m.active(id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(r.process.child.ID())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return pid
+}
+
+// eventually polls until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never came true: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// processesBelow lists the processes whose executable stands below a folder, or that run in it.
+func processesBelow(folder string) []string {
+	var found []string
+	names, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, name := range names {
+		if target, err := os.Readlink(name); err == nil && strings.HasPrefix(target, folder+"/") {
+			found = append(found, filepath.Base(filepath.Dir(name))+" "+target)
+		}
+	}
+	return found
+}
+
+func needLinux(t testing.TB) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("signals and /proc are asked of Linux here")
+	}
+}
+
+func wantKey(t testing.TB, err error, kind crm.Kind, key string) {
+	t.Helper()
+	if crm.KindOf(err) != kind || crm.KeyOf(err) != key {
+		t.Errorf("got %v (kind %d), want %s (kind %d)", err, crm.KindOf(err), key, kind)
+	}
+}
