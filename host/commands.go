@@ -143,18 +143,17 @@ type moduleVerifyCommand struct {
 }
 
 // Run verifies a package.
-func (c *moduleVerifyCommand) Run(t *terminal) error {
-	pkg, err := os.ReadFile(c.File)
-	if err != nil {
-		return fmt.Errorf("read the package: %w", err)
-	}
-	review, err := module.Verify(filepath.Base(c.File), pkg, version)
+func (c *moduleVerifyCommand) Run(ctx context.Context, t *terminal) error {
+	review, err := verifier().Verify(ctx, c.File)
 	if err != nil {
 		return err
 	}
 	printReview(t, review)
 	return nil
 }
+
+// verifier checks packages without a database.
+func verifier() *module.Manager { return module.New(module.Options{HostVersion: version}) }
 
 func printReview(t *terminal, r module.Review) {
 	t.printf("%s %s by %s\n%s\nSHA-256 %s\nneeds the CRM %s\nplatforms %s\n", r.Manifest.Name, r.Manifest.Version, r.Manifest.Author, r.Manifest.Description,
@@ -270,17 +269,17 @@ type moduleBundleCommand struct {
 }
 
 // Run writes the download package, named after the module and its version.
-func (c *moduleBundleCommand) Run(t *terminal) error {
+func (c *moduleBundleCommand) Run(ctx context.Context, t *terminal) error {
+	review, err := verifier().Verify(ctx, c.Package)
+	if err != nil {
+		return err
+	}
 	pkg, err := os.ReadFile(c.Package)
 	if err != nil {
 		return fmt.Errorf("read the package: %w", err)
 	}
-	review, err := module.Verify(filepath.Base(c.Package), pkg, version)
-	if err != nil {
-		return err
-	}
 	out := filepath.Join(c.Out, review.Manifest.ID+"-"+review.Manifest.Version+".zip")
-	if err := writeFile(out, func(f *os.File) error { return module.Bundle(review.Manifest.ID+".zip", pkg, c.Docs, c.License, f) }); err != nil {
+	if err := writeFile(out, func(f *os.File) error { return module.Bundle(pkg, c.Docs, c.License, f) }); err != nil {
 		return err
 	}
 	t.printf("wrote %s\n", out)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
-	"github.com/understudy-crm/understudy/host/internal/module"
 )
 
 type demoCommand struct {
@@ -31,7 +30,7 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	defer remove()
-	packages, err := c.packages()
+	packages, err := c.packages(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,7 +81,7 @@ type shipped struct {
 }
 
 // packages reads the shipped modules' packages; the download packages around them are left alone.
-func (c *demoCommand) packages() ([]shipped, error) {
+func (c *demoCommand) packages(ctx context.Context) ([]shipped, error) {
 	if c.Bare {
 		return nil, nil
 	}
@@ -100,13 +99,18 @@ func (c *demoCommand) packages() ([]shipped, error) {
 	}
 	var list []shipped
 	for _, file := range files {
+		review, err := verifier().Verify(ctx, file)
+		if err != nil {
+			return nil, fmt.Errorf("check %s: %w", file, err)
+		}
+		if len(review.Inner) > 0 {
+			continue
+		}
 		zip, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read a shipped module: %w", err)
 		}
-		if module.IsPackage(zip) {
-			list = append(list, shipped{filepath.Base(file), zip})
-		}
+		list = append(list, shipped{filepath.Base(file), zip})
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("no module package in %s: make them with `make build`, name their folder with --packages, or start with --bare", dir)

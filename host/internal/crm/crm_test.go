@@ -72,8 +72,10 @@ func TestCapabilitiesKeepTheirText(t *testing.T) {
 
 func TestPasswords(t *testing.T) {
 	a := crm.Account{Email: "someone@example.com", Name: "Some Longer Name"}
-	for password, want := range map[string]string{"123456789": "password_short", "1234567890": "", "SOMEONE@example.com": "password_is_name", "some longer name": "password_is_name",
-		strings.Repeat("x", 257): "password_long", "ÄÖÜäöüßéèê": ""} {
+	for password, want := range map[string]string{
+		"123456789": "password_short", "1234567890": "", "SOMEONE@example.com": "password_is_name", "some longer name": "password_is_name",
+		strings.Repeat("x", 257): "password_long", "ÄÖÜäöüßéèê": "",
+	} {
 		if got := crm.KeyOf(crm.CheckPassword(password, a)); got != want {
 			t.Errorf("%q: %q, want %q", password, got, want)
 		}
