@@ -101,7 +101,7 @@ func (f dataFlags) with(ctx context.Context, do func(*site) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(s), s.store.Close())
+	return errors.Join(do(s), s.close())
 }
 
 type moduleCommands struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -63,6 +64,8 @@ type site struct {
 	store   *store.Store
 	app     *app.App
 	modules *module.Manager
+
+	removeRun func() error
 }
 
 // open opens what the flags name. Close it.
@@ -79,11 +82,43 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 		return nil, err
 	}
 	a := app.New(app.Options{Store: db, Version: version, Log: log})
-	manager := module.New(module.Options{App: a, Dir: f.Modules, RunDir: filepath.Join(f.Data, "run"), HostVersion: version, Log: log,
-		MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload})
+	run, removeRun, err := f.runFolder(log)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	manager := module.New(module.Options{
+		App: a, Dir: f.Modules, RunDir: run, HostVersion: version, Log: log,
+		MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload,
+	})
 	a.SetSwitchPolicy(manager)
-	return &site{store: db, app: a, modules: manager}, nil
+	return &site{store: db, app: a, modules: manager, removeRun: removeRun}, nil
 }
+
+// runFolder is where modules' sockets are: in the data folder, or where that one's path is too long
+// for sockets in a temporary folder of this process.
+func (f dataFlags) runFolder(log *slog.Logger) (string, func() error, error) {
+	run := filepath.Join(f.Data, "run")
+	if module.FitsSockets(run) {
+		return run, func() error { return nil }, nil
+	}
+	short, err := os.MkdirTemp(shortTemp(), "understudy-run-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a run folder, for %s is too long for sockets: %w", run, err)
+	}
+	log.Debug("the data folder's path is too long for sockets", "run_folder", short)
+	return short, func() error { return os.RemoveAll(short) }, nil
+}
+
+// shortTemp is a folder for temporary files with a short path: some systems' own is long.
+func shortTemp() string {
+	if info, err := os.Stat("/tmp"); err == nil && info.IsDir() {
+		return "/tmp"
+	}
+	return os.TempDir()
+}
+
+// close gives everything back.
+func (s *site) close() error { return errors.Join(s.removeRun(), s.store.Close()) }
 
 // isLoopback tells whether an address to listen on is reached from this machine alone.
 func isLoopback(listen string) bool {

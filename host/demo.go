@@ -45,13 +45,13 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 		err = s.app.FillDemo(ctx, capabilities...)
 	}
 	if err != nil {
-		return errors.Join(err, s.store.Close())
+		return errors.Join(err, s.close())
 	}
 	serving := server{site: s, listen: c.Listen, log: log, ready: func(base string) error {
 		c.welcome(t, base, packages)
 		return nil
 	}}
-	return errors.Join(serving.run(ctx), s.store.Close())
+	return errors.Join(serving.run(ctx), s.close())
 }
 
 // freshData makes the data folder, and says how to be rid of it.

@@ -46,7 +46,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		t.printf("Nobody can sign in yet. Create the first administrator here, within 24 hours:\n  %s/setup/%s\n", base, token)
 		return nil
 	}}
-	return errors.Join(serving.run(ctx), s.store.Close())
+	return errors.Join(serving.run(ctx), s.close())
 }
 
 // server runs a site behind an address.

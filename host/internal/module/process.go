@@ -41,6 +41,12 @@ type process struct {
 // maxSocketPath is what fits into a socket address on every system, with room to spare.
 const maxSocketPath = 100
 
+// FitsSockets tells whether a run folder's path is short enough for the sockets of any module.
+func FitsSockets(runDir string) bool {
+	longestID := strings.Repeat("x", 32)
+	return checkRunDir(filepath.Join(runDir, longestID)) == nil
+}
+
 // socketPath is the longest path go-plugin can make below a run folder.
 func socketPath(runDir string) string {
 	return filepath.Join(runDir, "plugin-dir4294967295", "plugin4294967295")
