@@ -1,0 +1,323 @@
+package module
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/understudy-crm/understudy/host/internal/app"
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+	"github.com/understudy-crm/understudy/host/internal/store"
+)
+
+func TestAKilledModuleLeavesTheScreenAtOnceAndComesBack(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, func(q *timing) { q.backoff = 300 * time.Millisecond })
+	s.active(kit{})
+	before, revision := s.pid("sample"), s.revision()
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its items are gone", func() bool { return len(s.m.Surface().Navbar(s.viewer())) == 0 })
+	asked := time.Now()
+	_, _, err := s.tryAsk("GET", "/pick", "")
+	if took := time.Since(asked); crm.KindOf(err) != crm.Unavailable || took > 200*time.Millisecond {
+		t.Errorf("a call to a dead module: %v after %v", err, took)
+	}
+	if _, err := s.m.DecideSwitch(t.Context(), crm.SwitchQuestion{}); crm.KeyOf(err) != "switch_module_off" {
+		t.Errorf("decide: %v", err)
+	}
+	row := s.row("sample")
+	if row.State != Restarting || row.Problem == nil || row.Problem.Key != "module_crashed_signal" || row.Problem.Args["Signal"] != "SIGKILL" {
+		t.Errorf("row: %v %v", row.State, row.Problem)
+	}
+	eventually(t, "it is back", func() bool { return s.row("sample").State == Active })
+	if s.pid("sample") == before || len(s.m.Surface().Navbar(s.viewer())) != 1 {
+		t.Error("it is not back on the screen")
+	}
+	if s.revision() <= revision {
+		t.Error("nobody was told: the revision did not move")
+	}
+	if row := s.row("sample"); row.Crashes != 1 {
+		t.Errorf("crashes: %d", row.Crashes)
+	}
+}
+
+func (s *stage) revision() int64 {
+	s.t.Helper()
+	n, err := s.site.App.Revision(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+func TestAModuleThatKeepsCrashingIsGivenUpUntilRetry(t *testing.T) {
+	s := newStage(t, func(q *timing) { q.maxCrashes = 3 })
+	s.active(kit{})
+	for range 3 {
+		eventually(t, "it runs", func() bool { _, err := s.m.active("sample"); return err == nil })
+		_, _, _ = s.tryAsk("GET", "/kill", "")
+		eventually(t, "it is down", func() bool { _, err := s.m.active("sample"); return err != nil })
+	}
+	eventually(t, "it is given up", func() bool { return s.row("sample").State == Failed })
+	row := s.row("sample")
+	if row.Crashes != 3 || row.Problem == nil || row.Problem.Key != "module_crashed_exit" || row.Failure == "" {
+		t.Errorf("row: %+v %v", row.State, row.Problem)
+	}
+
+	// Another host on the same database remembers.
+	other := newManager(t, s.site, nil)
+	if err := other.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := other.Modules(t.Context(), s.ann.Who())
+	if err != nil || rows[0].State != Failed || rows[0].Problem.Key != "module_crashed_exit" {
+		t.Errorf("after a restart: %v %+v", err, rows)
+	}
+	if err := other.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+
+	if err := s.m.Retry(t.Context(), s.ann.Who(), "sample"); err != nil {
+		t.Fatal(err)
+	}
+	if row := s.row("sample"); row.State != Active || row.Crashes != 0 || row.Failure != "" {
+		t.Errorf("after retry: %+v", row)
+	}
+}
+
+func TestAStoppedProcessIsDeactivatedInBoundedTime(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, nil)
+	s.active(kit{})
+	if err := syscall.Kill(s.pid("sample"), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := s.m.Deactivate(t.Context(), s.ann.Who(), "sample"); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("deactivate took %v", took)
+	}
+	if left := processesBelow(s.m.shelf.path); len(left) != 0 {
+		t.Errorf("processes are left: %v", left)
+	}
+}
+
+func TestAModuleThatStopsAnsweringIsStartedAnew(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, func(q *timing) { q.health, q.healthLimit = 30*time.Millisecond, 150*time.Millisecond })
+	s.active(kit{})
+	before := s.pid("sample")
+	if err := syscall.Kill(before, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a new process answers", func() bool {
+		r, err := s.m.active("sample")
+		return err == nil && r.process.child.ID() != strconv.Itoa(before)
+	})
+}
+
+func TestARemovedSocketIsNoticed(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, func(q *timing) { q.health = 30 * time.Millisecond })
+	s.active(kit{})
+	r, err := s.m.active("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(r.process.socket); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a new process answers", func() bool {
+		next, err := s.m.active("sample")
+		return err == nil && next != r
+	})
+}
+
+func TestAModulesChildrenGoWithIt(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, nil)
+	s.active(kit{mode: "leave-child"})
+	group := s.pid("sample")
+	if got := processesOfGroup(group); len(got) != 2 {
+		t.Fatalf("the group is %v", got)
+	}
+	if err := s.m.Deactivate(t.Context(), s.ann.Who(), "sample"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the group is gone", func() bool { return len(processesOfGroup(group)) == 0 })
+}
+
+// processesOfGroup lists the living processes of a process group.
+func processesOfGroup(group int) []string {
+	var found []string
+	names, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range names {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(rest)
+		if len(fields) > 2 && fields[0] != "Z" && fields[2] == strconv.Itoa(group) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+func TestStartAndStopLeaveNothingBehind(t *testing.T) {
+	site := hosttest.NewSite(t)
+	before := goleak.IgnoreCurrent()
+	m := newManager(t, site, nil)
+	s := &stage{t: t, site: site, m: m, ann: site.SignIn(t, "admin@example.com")}
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.active(kit{})
+	s.get("/pick")
+	for range 3 {
+		if err := syscall.Kill(s.pid("sample"), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it is down", func() bool { _, err := m.active("sample"); return err != nil })
+		eventually(t, "it is back", func() bool { _, err := m.active("sample"); return err == nil })
+	}
+	if err := m.Deactivate(t.Context(), s.ann.Who(), "sample"); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	if list, err := os.ReadDir(m.runDir); err != nil || len(list) != 0 {
+		t.Errorf("the run folder holds %v, %v", list, err)
+	}
+	goleak.VerifyNone(t, before)
+}
+
+// The parent-death signal means the thread that started the child. Go ends threads when a
+// goroutine ends that had locked its own; none of ours may be among them.
+func TestEndingThreadsDontKillModules(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, nil)
+	s.active(kit{})
+	before := s.pid("sample")
+	for range 500 {
+		done := make(chan struct{})
+		go func() {
+			runtime.LockOSThread() // and ends without unlocking: the thread ends too
+			close(done)
+		}()
+		<-done
+	}
+	s.get("/pick")
+	if got := s.pid("sample"); got != before {
+		t.Errorf("the module was started anew: %d, then %d", before, got)
+	}
+}
+
+// hostFolder tells this test binary to be a host until it is killed.
+const hostFolder = "UNDERSTUDY_TEST_HOST_DATABASE"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(hostFolder); path != "" {
+		beHost(path)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// openApp opens a database by hand: a host that is going to be killed tidies nothing.
+func openApp(folder string) (*app.App, *store.Store, error) {
+	db, err := store.Open(context.Background(), filepath.Join(folder, "understudy.db"), "NORMAL")
+	if err != nil {
+		return nil, nil, err
+	}
+	return app.New(app.Options{Store: db, Version: "3.1.0"}), db, nil
+}
+
+func beHost(folder string) {
+	a, _, err := openApp(folder)
+	if err != nil {
+		panic(err)
+	}
+	m := New(Options{App: a, Dir: filepath.Join(folder, "modules"), RunDir: filepath.Join(folder, "run")})
+	if err := m.Start(context.Background()); err != nil {
+		panic(err)
+	}
+	select {}
+}
+
+func TestAKilledHostLeavesNoModuleBehind(t *testing.T) {
+	needLinux(t)
+	folder, err := os.MkdirTemp("", "uh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	prepareHost(t, folder)
+	host := exec.Command(os.Args[0])
+	host.Env = append(os.Environ(), hostFolder+"="+folder)
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	modules := filepath.Join(folder, "modules")
+	eventually(t, "the host's module runs", func() bool { return len(processesBelow(modules)) == 1 })
+	if err := host.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	_ = host.Wait()
+	eventually(t, "the module is gone", func() bool { return len(processesBelow(modules)) == 0 })
+	if took := time.Since(killed); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// prepareHost installs and activates the sample module in a folder, as the command line would.
+func prepareHost(t *testing.T, folder string) {
+	t.Helper()
+	a, db, err := openApp(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	m := New(Options{App: a, Dir: filepath.Join(folder, "modules"), RunDir: filepath.Join(folder, "run"), AllowUpload: true})
+	review, err := m.Upload(t.Context(), crm.Operator(), "sample.zip", strings.NewReader(string(kit{}.zip(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Install(t.Context(), crm.Operator(), review.StagedID); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Activate(t.Context(), crm.Operator(), "sample"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALongRunFolderIsNamedAsTheCause(t *testing.T) {
+	s := newStage(t, nil)
+	s.install(kit{})
+	s.m.runDir = filepath.Join(s.m.runDir, strings.Repeat("x", 80))
+	err := s.m.Activate(t.Context(), s.ann.Who(), "sample")
+	wantKey(t, err, crm.Unavailable, "module_run_path_long")
+}
+
+func TestBackoffGrowsAndIsBounded(t *testing.T) {
+	for crashes, most := range map[int]time.Duration{1: 1250 * time.Millisecond, 4: 10 * time.Second, 30: 375 * time.Second} {
+		if wait := backoff(time.Second, 5*time.Minute, crashes); wait > most || wait < most/2 {
+			t.Errorf("after %d crashes: %v", crashes, wait)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package module
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	modulev1 "github.com/understudy-crm/understudy/proto/understudy/module/v1"
+)
+
+// Every method the host offers has its line in the table; nothing else is let through.
+func TestEveryHostMethodSaysWhatItNeeds(t *testing.T) {
+	seen := map[string]bool{}
+	services := modulev1.File_understudy_module_v1_host_proto.Services()
+	for i := range services.Len() {
+		methods := services.Get(i).Methods()
+		for j := range methods.Len() {
+			name := fullName(services.Get(i), methods.Get(j))
+			seen[name] = true
+			grant, ok := methodGrants[name]
+			if !ok {
+				t.Errorf("%s has no line: it is refused to everyone", name)
+				continue
+			}
+			err := permit(name, nil)
+			if grant == noGrant && err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if grant != noGrant && (status.Code(err) != codes.PermissionDenied || permit(name, []string{grant}) != nil) {
+				t.Errorf("%s needs %s: %v", name, grant, err)
+			}
+		}
+	}
+	for name := range methodGrants {
+		if !seen[name] {
+			t.Errorf("%s is in the table but not in the contract", name)
+		}
+	}
+	for _, name := range []string{"", "/x/Y", "/understudy.module.v1.DirectoryService/DeleteEverything", "/understudy.module.v1.ModuleService/Activate"} {
+		if status.Code(permit(name, []string{"directory.read", "session.switch", "audit.write"})) != codes.PermissionDenied {
+			t.Errorf("%q is let through", name)
+		}
+	}
+}
+
+func fullName(s protoreflect.ServiceDescriptor, m protoreflect.MethodDescriptor) string {
+	return "/" + string(s.FullName()) + "/" + string(m.Name())
+}
+
+func TestWhatIsNotGrantedIsNotReachable(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{grants: `[{ "name": "session.switch", "why": "To decide." }]`})
+	for _, path := range []string{"/find", "/audit"} {
+		if answer, text := s.get(path); answer.Status != http.StatusForbidden {
+			t.Errorf("%s: %d %q", path, answer.Status, text)
+		}
+	}
+}
+
+func TestWhatIsGrantedIs(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	if answer, text := s.get("/find?q=ben"); answer.Status != 200 || text != "Ben Ortiz [staff customers]\n" {
+		t.Errorf("find: %d %q", answer.Status, text)
+	}
+	if _, text := s.get("/find?q=cleo"); text != "Cleo Park []\n" {
+		t.Errorf("find: %q", text)
+	}
+	if _, text := s.get("/store"); text != "v <nil>" {
+		t.Errorf("store: %q", text)
+	}
+	if answer, text := s.get("/audit"); answer.Status != 200 {
+		t.Errorf("audit: %d %q", answer.Status, text)
+	}
+	entries := s.site.Audit(t, "module_entry")
+	if len(entries) != 1 || entries[0].ActorName != "Ann Lee" || entries[0].Object != "module:sample" || entries[0].Detail["action"] != "looked" {
+		t.Errorf("entries: %+v", entries)
+	}
+}
+
+func TestALanguageIsUploadedByAPostOnly(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	if answer, _ := s.get("/language?tag=fr"); answer.Status == 200 {
+		t.Error("a GET changed something")
+	}
+	answer, text := s.ask(http.MethodPost, "/language?tag=FR", `{"item": "Exemple", "bogus": "x"}`)
+	if answer.Status != 200 || text != "1 unknown" {
+		t.Fatalf("%d %q", answer.Status, text)
+	}
+	if got := s.m.Surface().Text("sample", "fr", "item", nil); got != "Exemple" {
+		t.Errorf("the screen says %q", got)
+	}
+	if answer, text := s.ask(http.MethodPost, "/language?tag=nonsense!", `{}`); answer.Status != http.StatusUnprocessableEntity {
+		t.Errorf("%d %q", answer.Status, text)
+	}
+}
+
+func TestPrintsAreInTheLog(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	s.get("/print")
+	eventually(t, "both lines are there", func() bool {
+		page, err := s.m.Log(t.Context(), s.ann.Who(), "sample", crm.Query{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		for _, line := range page.Rows {
+			all.WriteString(line.Level + " " + line.Text + "\n")
+		}
+		return strings.Contains(all.String(), "info a plain print") && strings.Contains(all.String(), "a complaint")
+	})
+}
