@@ -107,6 +107,10 @@ func (c *checker) settings() {
 			c.key("setting note", note.TextKey)
 			c.rule("setting note "+note.TextKey, note.When)
 		}
+		for _, link := range section.Links {
+			c.key("settings link", link.LabelKey)
+			c.page("settings link "+link.LabelKey, link.Page)
+		}
 	}
 }
 

@@ -58,6 +58,8 @@ type SettingsPage struct {
 	Fields   []SettingField
 	// Notes say the effective result in words.
 	Notes []SettingNote
+	// Links lead from the settings to declared pages.
+	Links []ActionLink
 }
 
 // SettingKind is the type of a setting.

@@ -320,6 +320,7 @@ func settingsPageToWire(page SettingsPage) *modulev1.SettingsPage {
 		Notes: each(page.Notes, func(note SettingNote) *modulev1.SettingNote {
 			return &modulev1.SettingNote{TextKey: note.TextKey, When: ruleToWire(note.When)}
 		}),
+		Links: each(page.Links, actionLinkToWire),
 	}
 }
 

@@ -114,6 +114,7 @@ func settingsPage() sdk.SettingsPage {
 			note("true", "false", "true", "effect_administrators_staff"),
 			note("true", "false", "false", "effect_administrators_nobody"),
 		},
+		Links: []sdk.ActionLink{{LabelKey: "who_can_use", Page: "/who"}, {LabelKey: "languages", Page: "/languages"}},
 	}
 }
 
@@ -142,6 +143,8 @@ func (p *pages) all() []sdk.Page {
 	return []sdk.Page{
 		page("/start", "impersonate", starters, get(p.start)),
 		page("/search", "impersonate", starters, get(p.search)),
+		page("/who", "who_can_use", sdk.Administrator(), get(p.who)),
+		page("/who/search", "who_can_use", sdk.Administrator(), get(p.whoSearch)),
 		page("/log", "view_log", readers, get(p.log)),
 		page("/log.csv", "view_log", readers, get(p.exportLog)),
 		page("/languages", "languages", sdk.Administrator(), p.languages),

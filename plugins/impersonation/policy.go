@@ -21,31 +21,41 @@ func decide(settings sdk.Settings, actor sdk.Account, kind sdk.AccountKind) sdk.
 
 // refusal returns the message key of the first rule that refuses, empty when none does.
 func refusal(settings sdk.Settings, actor sdk.Account, kind sdk.AccountKind) string {
-	disabled, err := settings.Bool(disableImpersonation)
-	if err != nil {
-		return "refused_settings"
-	}
 	if actor.Key.Kind != sdk.Staff || (kind != sdk.Staff && kind != sdk.Contact) {
 		return "refused_kind"
 	}
-	enabled, err := settings.Bool(enabledBy(kind))
-	switch {
-	case err != nil:
-		return "refused_settings"
-	case !enabled && kind == sdk.Contact:
-		return "refused_customers_off"
-	case !enabled:
-		return "refused_staff_off"
-	case actor.Administrator:
-		return ""
-	case disabled:
-		return "refused_disabled"
-	case !actor.Can(capabilityFor(kind)) && kind == sdk.Contact:
-		return "refused_no_customers_permission"
-	case !actor.Can(capabilityFor(kind)):
-		return "refused_no_staff_permission"
+	for _, r := range rules(settings, actor, kind) {
+		if !r.holds {
+			return r.refusal
+		}
 	}
 	return ""
+}
+
+// rule is one condition of impersonating: what it asks, whether it holds, and the sentence when it
+// does not.
+type rule struct {
+	text    string // message key
+	holds   bool
+	refusal string // message key
+}
+
+// rules are all conditions under which actor may become an account of a kind; every one must hold.
+// Deciding and explaining read this one list.
+func rules(settings sdk.Settings, actor sdk.Account, kind sdk.AccountKind) []rule {
+	disabled, disabledErr := settings.Bool(disableImpersonation)
+	enabled, enabledErr := settings.Bool(enabledBy(kind))
+	switchedOn, off, permission, missing := "rule_staff_on", "refused_staff_off", "rule_staff_permission", "refused_no_staff_permission"
+	if kind == sdk.Contact {
+		switchedOn, off, permission, missing = "rule_customers_on", "refused_customers_off", "rule_customers_permission", "refused_no_customers_permission"
+	}
+	return []rule{
+		{"rule_settings", disabledErr == nil && enabledErr == nil, "refused_settings"},
+		{"rule_active", actor.Active, "refused_inactive"},
+		{switchedOn, enabled, off},
+		{"rule_not_disabled", !disabled || actor.Administrator, "refused_disabled"},
+		{permission, actor.Administrator || actor.Can(capabilityFor(kind)), missing},
+	}
 }
 
 // allowedKinds returns the kinds of account actor may become, staff first.

@@ -58,6 +58,7 @@ type settingsPage struct {
 	title  string
 	fields []settingField
 	notes  []settingNote
+	links  []actionLink
 }
 
 type settingField struct {
@@ -106,8 +107,11 @@ func compile(m manifest.Manifest, t *texts, icons func(string) bool, c *modulev1
 	x.capabilities(c)
 	x.settings(c.GetSettingsPages())
 	x.pages(c.GetPages())
+	if x.out.settings != nil { // after the pages, which its links lead to
+		x.out.settings.links = x.links("settings link", c.GetSettingsPages()[0].GetLinks())
+	}
 	x.navbar(c.GetNavbarItems())
-	x.links(c.GetActionLinks())
+	x.out.links = x.links("action link", c.GetActionLinks())
 	x.actions(c.GetAccountActions())
 	if x.err != nil {
 		return nil, x.err
@@ -363,12 +367,12 @@ func (x *compiler) icon(where, name string) {
 	}
 }
 
-func (x *compiler) links(links []*modulev1.ActionLink) {
-	if !x.bound("action links", len(links), maxActionLinks) {
-		return
+func (x *compiler) links(what string, links []*modulev1.ActionLink) (compiled []actionLink) {
+	if !x.bound(what+"s", len(links), maxActionLinks) {
+		return nil
 	}
 	for _, l := range links {
-		where := "action link " + l.GetLabelKey()
+		where := what + " " + l.GetLabelKey()
 		x.label(where, l.GetLabelKey())
 		switch target := l.GetTarget().(type) {
 		case *modulev1.ActionLink_Page:
@@ -380,8 +384,9 @@ func (x *compiler) links(links []*modulev1.ActionLink) {
 		default:
 			x.fail(where, "it leads nowhere this CRM knows")
 		}
-		x.out.links = append(x.out.links, actionLink{l.GetLabelKey(), l.GetPage()})
+		compiled = append(compiled, actionLink{l.GetLabelKey(), l.GetPage()})
 	}
+	return compiled
 }
 
 func (x *compiler) actions(actions []*modulev1.AccountAction) {

@@ -179,11 +179,24 @@ func (s *Surface) ActionLinks(module string, v Viewer) []Link {
 	if m == nil {
 		return nil
 	}
+	return s.links(m, m.added.links, v)
+}
+
+// SettingsLinks are the links on a running module's settings page that the viewer may follow.
+func (s *Surface) SettingsLinks(module string, v Viewer) []Link {
+	m := s.module(module)
+	if m == nil || m.added.settings == nil {
+		return nil
+	}
+	return s.links(m, m.added.settings.links, v)
+}
+
+func (s *Surface) links(m *surfaceModule, list []actionLink, v Viewer) []Link {
 	var links []Link
-	for _, l := range m.added.links {
+	for _, l := range list {
 		href := "/admin/settings/" + m.id
 		if l.page != "" {
-			if p, ok := s.Page(module, crm.Admin, l.page); !ok || !p.Allowed(v) {
+			if p, ok := s.Page(m.id, crm.Admin, l.page); !ok || !p.Allowed(v) {
 				continue
 			}
 			href = m.root(crm.Admin) + l.page

@@ -496,7 +496,9 @@ type SettingsPage struct {
 	// Its fields in order.
 	Fields []*SettingField `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty"`
 	// Sentences shown when their rule holds, for saying the effective result in words.
-	Notes         []*SettingNote `protobuf:"bytes,3,rep,name=notes,proto3" json:"notes,omitempty"`
+	Notes []*SettingNote `protobuf:"bytes,3,rep,name=notes,proto3" json:"notes,omitempty"`
+	// Links to declared pages, shown below the sentences to those who may open them.
+	Links         []*ActionLink `protobuf:"bytes,4,rep,name=links,proto3" json:"links,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -548,6 +550,13 @@ func (x *SettingsPage) GetFields() []*SettingField {
 func (x *SettingsPage) GetNotes() []*SettingNote {
 	if x != nil {
 		return x.Notes
+	}
+	return nil
+}
+
+func (x *SettingsPage) GetLinks() []*ActionLink {
+	if x != nil {
+		return x.Links
 	}
 	return nil
 }
@@ -1451,11 +1460,12 @@ const file_understudy_module_v1_contribution_proto_rawDesc = "" +
 	"\arestore\x18\b \x01(\v2\x1d.understudy.module.v1.RestoreH\x00R\arestore\x12>\n" +
 	"\avisible\x18\t \x01(\v2$.understudy.module.v1.VisibilityRuleR\avisibleB\b\n" +
 	"\x06action\"\t\n" +
-	"\aRestore\"\xa0\x01\n" +
+	"\aRestore\"\xd8\x01\n" +
 	"\fSettingsPage\x12\x1b\n" +
 	"\ttitle_key\x18\x01 \x01(\tR\btitleKey\x12:\n" +
 	"\x06fields\x18\x02 \x03(\v2\".understudy.module.v1.SettingFieldR\x06fields\x127\n" +
-	"\x05notes\x18\x03 \x03(\v2!.understudy.module.v1.SettingNoteR\x05notes\"\x97\x02\n" +
+	"\x05notes\x18\x03 \x03(\v2!.understudy.module.v1.SettingNoteR\x05notes\x126\n" +
+	"\x05links\x18\x04 \x03(\v2 .understudy.module.v1.ActionLinkR\x05links\"\x97\x02\n" +
 	"\fSettingField\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
 	"\x04kind\x18\x02 \x01(\x0e2!.understudy.module.v1.SettingKindR\x04kind\x12\x1b\n" +
@@ -1578,26 +1588,27 @@ var file_understudy_module_v1_contribution_proto_depIdxs = []int32{
 	15, // 9: understudy.module.v1.NavbarItem.visible:type_name -> understudy.module.v1.VisibilityRule
 	7,  // 10: understudy.module.v1.SettingsPage.fields:type_name -> understudy.module.v1.SettingField
 	9,  // 11: understudy.module.v1.SettingsPage.notes:type_name -> understudy.module.v1.SettingNote
-	1,  // 12: understudy.module.v1.SettingField.kind:type_name -> understudy.module.v1.SettingKind
-	8,  // 13: understudy.module.v1.SettingField.choices:type_name -> understudy.module.v1.SettingChoice
-	15, // 14: understudy.module.v1.SettingNote.when:type_name -> understudy.module.v1.VisibilityRule
-	18, // 15: understudy.module.v1.Page.areas:type_name -> understudy.module.v1.Area
-	15, // 16: understudy.module.v1.Page.visible:type_name -> understudy.module.v1.VisibilityRule
-	2,  // 17: understudy.module.v1.Page.unsafe_class:type_name -> understudy.module.v1.RouteClass
-	12, // 18: understudy.module.v1.ActionLink.settings:type_name -> understudy.module.v1.SettingsLink
-	19, // 19: understudy.module.v1.AccountAction.kinds:type_name -> understudy.module.v1.AccountKind
-	15, // 20: understudy.module.v1.AccountAction.visible:type_name -> understudy.module.v1.VisibilityRule
-	16, // 21: understudy.module.v1.VisibilityRule.all:type_name -> understudy.module.v1.VisibilityRules
-	16, // 22: understudy.module.v1.VisibilityRule.any:type_name -> understudy.module.v1.VisibilityRules
-	15, // 23: understudy.module.v1.VisibilityRule.not:type_name -> understudy.module.v1.VisibilityRule
-	17, // 24: understudy.module.v1.VisibilityRule.setting_equals:type_name -> understudy.module.v1.SettingEquals
-	18, // 25: understudy.module.v1.VisibilityRule.area:type_name -> understudy.module.v1.Area
-	15, // 26: understudy.module.v1.VisibilityRules.rules:type_name -> understudy.module.v1.VisibilityRule
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	11, // 12: understudy.module.v1.SettingsPage.links:type_name -> understudy.module.v1.ActionLink
+	1,  // 13: understudy.module.v1.SettingField.kind:type_name -> understudy.module.v1.SettingKind
+	8,  // 14: understudy.module.v1.SettingField.choices:type_name -> understudy.module.v1.SettingChoice
+	15, // 15: understudy.module.v1.SettingNote.when:type_name -> understudy.module.v1.VisibilityRule
+	18, // 16: understudy.module.v1.Page.areas:type_name -> understudy.module.v1.Area
+	15, // 17: understudy.module.v1.Page.visible:type_name -> understudy.module.v1.VisibilityRule
+	2,  // 18: understudy.module.v1.Page.unsafe_class:type_name -> understudy.module.v1.RouteClass
+	12, // 19: understudy.module.v1.ActionLink.settings:type_name -> understudy.module.v1.SettingsLink
+	19, // 20: understudy.module.v1.AccountAction.kinds:type_name -> understudy.module.v1.AccountKind
+	15, // 21: understudy.module.v1.AccountAction.visible:type_name -> understudy.module.v1.VisibilityRule
+	16, // 22: understudy.module.v1.VisibilityRule.all:type_name -> understudy.module.v1.VisibilityRules
+	16, // 23: understudy.module.v1.VisibilityRule.any:type_name -> understudy.module.v1.VisibilityRules
+	15, // 24: understudy.module.v1.VisibilityRule.not:type_name -> understudy.module.v1.VisibilityRule
+	17, // 25: understudy.module.v1.VisibilityRule.setting_equals:type_name -> understudy.module.v1.SettingEquals
+	18, // 26: understudy.module.v1.VisibilityRule.area:type_name -> understudy.module.v1.Area
+	15, // 27: understudy.module.v1.VisibilityRules.rules:type_name -> understudy.module.v1.VisibilityRule
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_understudy_module_v1_contribution_proto_init() }
