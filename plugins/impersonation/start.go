@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/understudy-crm/understudy/sdk"
@@ -81,11 +82,32 @@ func (p *pages) search(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	results, err := searchTargets(r, kind, term(r.FormValue("q")), true)
+	asked := term(r.FormValue("q"))
+	results, err := searchTargets(r, kind, asked, true)
 	if err != nil {
 		return err
 	}
+	if asked != "" && len(results) < pickerRows {
+		if results, err = withInactive(r, kind, asked, results); err != nil {
+			return err
+		}
+	}
 	return writeJSON(w, http.StatusOK, map[string]any{"results": results})
+}
+
+// withInactive adds those whom a search finds and nobody can become now, so that who looks for them
+// learns why.
+func withInactive(r *http.Request, kind sdk.AccountKind, asked string, active []found) ([]found, error) {
+	all, err := searchTargets(r, kind, asked, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range all {
+		if !slices.Contains(active, each) && len(active) < pickerRows {
+			active = append(active, each)
+		}
+	}
+	return active, nil
 }
 
 // startable returns the kinds the viewer may become, or the sentence that says why there are none.
