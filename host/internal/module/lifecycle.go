@@ -66,7 +66,9 @@ func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, zip []byt
 	if err := m.app.InstallModule(ctx, who, row, zip); err != nil {
 		return crm.Module{}, err
 	}
-	u.set(Installed, nil)
+	m.mu.Lock()
+	u.state, u.problem, u.placed = Installed, nil, m.shelf.placed(b)
+	m.mu.Unlock()
 	return m.installed(ctx, row.ID)
 }
 

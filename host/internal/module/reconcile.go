@@ -127,29 +127,32 @@ type placed struct {
 }
 
 // place makes sure that the module's folder is there and right, and unpacks it from the database
-// when it isn't: on a new replica, after a restored backup, after somebody changed a file.
+// when it isn't: on a new replica, after a restored backup, after somebody changed a file. A folder
+// this process has found right before is taken as it is: its executable is checked at every start.
 func (m *Manager) place(ctx context.Context, row crm.Module, known placed) (placed, error) {
 	id, version := row.ID, row.Version
-	if known.sha256 == row.SHA256 && m.shelf.check(id, version, known.sums) == nil {
+	if known.sha256 == row.SHA256 {
 		return known, nil
 	}
 	zip, err := m.app.ModulePackage(ctx, row.SHA256)
 	if err != nil {
-		return placed{}, &crm.Error{Kind: crm.Unavailable, Key: "module_package_missing", Args: map[string]any{"SHA256": row.SHA256}, Err: err}
+		return placed{}, packageMissing(row, err)
 	}
-	b, err := readBundle(id+".zip", zip)
-	if err != nil {
-		return placed{}, err
+	b, err := openBundle(id+".zip", zip)
+	if err != nil || b.sha256 != row.SHA256 || b.manifest.ID != id || b.manifest.Version != version {
+		return placed{}, packageMissing(row, err)
 	}
-	if b.sha256 != row.SHA256 || b.manifest.ID != id || b.manifest.Version != version {
-		return placed{}, crm.Refuse(crm.Unavailable, "module_package_missing", "SHA256", row.SHA256)
+	if m.shelf.check(id, version, b.sums) == nil {
+		return m.shelf.placed(b), nil
 	}
-	if m.shelf.check(id, version, b.sums) != nil {
-		if err := m.shelf.unpack(b); err != nil {
-			return placed{}, err
-		}
+	if b, err = readBundle(id+".zip", zip); err != nil {
+		return placed{}, packageMissing(row, err)
 	}
-	return m.shelf.placed(b), nil
+	return m.shelf.placed(b), m.shelf.unpack(b)
+}
+
+func packageMissing(row crm.Module, err error) error {
+	return &crm.Error{Kind: crm.Unavailable, Key: "module_package_missing", Args: map[string]any{"SHA256": row.SHA256}, Err: err}
 }
 
 // placed says where a package stands once it is unpacked.
@@ -171,9 +174,20 @@ func (m *Manager) start(ctx context.Context, u *unit, row crm.Module) (*running,
 	return r, nil
 }
 
-// probe starts a version and has it described, but not activated.
+// probe starts a version and has it described, but not activated. A file that isn't what it was is
+// put right from the database, once.
 func (m *Manager) probe(ctx context.Context, u *unit, row crm.Module) (*running, error) {
-	p, err := m.place(ctx, row, u.place())
+	known := u.place()
+	r, err := m.probeAt(ctx, u, row, known)
+	if key := crm.KeyOf(err); known.sha256 == row.SHA256 && (key == "module_file_changed" || key == "module_not_startable") {
+		u.log.say(slog.LevelWarn, "its folder is not as its package says; unpacking it anew: %v", err)
+		return m.probeAt(ctx, u, row, placed{})
+	}
+	return r, err
+}
+
+func (m *Manager) probeAt(ctx context.Context, u *unit, row crm.Module, known placed) (*running, error) {
+	p, err := m.place(ctx, row, known)
 	if err != nil {
 		return nil, err
 	}
