@@ -203,3 +203,7 @@ func at(ms int64) time.Time {
 	}
 	return time.UnixMilli(ms).UTC()
 }
+
+func (t Tx) count(ctx context.Context, query string, args ...any) (int64, error) {
+	return t.id(ctx, "count", query, args...)
+}

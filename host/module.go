@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/module"
+)
+
+type moduleCommands struct {
+	List       moduleListCommand       `cmd:"" help:"List the installed modules."`
+	Verify     moduleVerifyCommand     `cmd:"" help:"Check a package as the installer would, and print its review."`
+	Install    moduleInstallCommand    `cmd:"" help:"Install a package, or upgrade to it."`
+	Activate   moduleActivateCommand   `cmd:"" help:"Allow an installed module to run."`
+	Deactivate moduleDeactivateCommand `cmd:"" help:"Stop a module."`
+	Uninstall  moduleUninstallCommand  `cmd:"" help:"Remove a module that is not active."`
+	Pack       modulePackCommand       `cmd:"" help:"Make a package of a folder."`
+	Bundle     moduleBundleCommand     `cmd:"" help:"Make the download package: a package, its documentation and the licence."`
+}
+
+type moduleListCommand struct{ dataFlags }
+
+// Run lists modules.
+func (c *moduleListCommand) Run(ctx context.Context, t *terminal) error {
+	return c.with(ctx, func(s *site) error {
+		list, err := s.app.Modules(ctx)
+		if err != nil {
+			return err
+		}
+		for _, m := range list {
+			state := "inactive"
+			if m.Activated {
+				state = "activated"
+			}
+			if m.Failure != "" {
+				state = "failed: " + m.Failure
+			}
+			t.printf("%s\t%s\t%s\n", m.ID, m.Version, state)
+		}
+		return nil
+	})
+}
+
+type moduleVerifyCommand struct {
+	File string `arg:"" help:"The package." type:"existingfile"`
+}
+
+// Run verifies a package.
+func (c *moduleVerifyCommand) Run(ctx context.Context, t *terminal) error {
+	review, err := verifier().Verify(ctx, c.File)
+	if err != nil {
+		return err
+	}
+	printReview(t, review)
+	return nil
+}
+
+// verifier checks packages without a database.
+func verifier() *module.Manager { return module.New(module.Options{HostVersion: version}) }
+
+func printReview(t *terminal, r module.Review) {
+	t.printf("%s %s by %s\n%s\nSHA-256 %s\nneeds the CRM %s\nplatforms %s\n", r.Manifest.Name, r.Manifest.Version, r.Manifest.Author, r.Manifest.Description,
+		r.SHA256, r.Manifest.Requires.Host, strings.Join(r.Platforms, " "))
+	if !r.Signed {
+		t.printf("not signed\n")
+	}
+	for _, g := range r.Grants {
+		t.printf("grant %s: %s\n", g.Name, g.Why)
+	}
+	for _, p := range r.Problems {
+		t.printf("can't be activated here: %s\n", sentence(&p))
+	}
+}
+
+type moduleInstallCommand struct {
+	dataFlags
+	File string `arg:"" help:"The package." type:"existingfile"`
+}
+
+// Run installs a package.
+func (c *moduleInstallCommand) Run(ctx context.Context, t *terminal) error {
+	return c.with(ctx, func(s *site) error {
+		file, err := os.Open(c.File)
+		if err != nil {
+			return fmt.Errorf("read the package: %w", err)
+		}
+		defer file.Close() //nolint:errcheck // only read from
+		review, err := s.modules.Upload(ctx, crm.Operator(), filepath.Base(c.File), file)
+		if err != nil {
+			return err
+		}
+		printReview(t, review)
+		m, err := s.modules.Install(ctx, crm.Operator(), review.StagedID)
+		if err != nil {
+			return err
+		}
+		t.printf("installed %s %s\n", m.ID, m.Version)
+		return nil
+	})
+}
+
+type moduleActivateCommand struct {
+	dataFlags
+	ID string `arg:"" help:"The module's id."`
+}
+
+// Run activates a module.
+func (c *moduleActivateCommand) Run(ctx context.Context, t *terminal) error {
+	return c.with(ctx, func(s *site) error {
+		if err := s.modules.Activate(ctx, crm.Operator(), c.ID); err != nil {
+			return err
+		}
+		t.printf("activated %s\n", c.ID)
+		return nil
+	})
+}
+
+type moduleDeactivateCommand struct {
+	dataFlags
+	ID string `arg:"" help:"The module's id."`
+}
+
+// Run deactivates a module.
+func (c *moduleDeactivateCommand) Run(ctx context.Context, t *terminal) error {
+	return c.with(ctx, func(s *site) error {
+		if err := s.modules.Deactivate(ctx, crm.Operator(), c.ID); err != nil {
+			return err
+		}
+		t.printf("deactivated %s\n", c.ID)
+		return nil
+	})
+}
+
+type moduleUninstallCommand struct {
+	dataFlags
+	ID         string `arg:"" help:"The module's id."`
+	DeleteData string `help:"Delete its settings, log and values, too: type the module's name." placeholder:"NAME"`
+}
+
+// Run uninstalls a module.
+func (c *moduleUninstallCommand) Run(ctx context.Context, t *terminal) error {
+	return c.with(ctx, func(s *site) error {
+		if err := s.modules.Uninstall(ctx, crm.Operator(), c.ID, c.DeleteData != "", c.DeleteData); err != nil {
+			return err
+		}
+		t.printf("uninstalled %s\n", c.ID)
+		return nil
+	})
+}
+
+type modulePackCommand struct {
+	Folder   string   `arg:"" help:"A folder with module.json, the executables it names, languages/ and assets/." type:"existingdir"`
+	Out      string   `help:"The package to write." required:"" type:"path"`
+	Platform []string `help:"Only these platforms, as os/arch; by default those whose executable is there."`
+}
+
+// Run packs a folder.
+func (c *modulePackCommand) Run(t *terminal) error {
+	err := writeFile(c.Out, func(f *os.File) error { return module.Pack(c.Folder, f, c.Platform) })
+	if err != nil {
+		return err
+	}
+	t.printf("wrote %s\n", c.Out)
+	return nil
+}
+
+type moduleBundleCommand struct {
+	Package string `arg:"" help:"The package." type:"existingfile"`
+	Docs    string `help:"The folder of the user documentation." required:"" type:"existingdir"`
+	License string `help:"The licence." required:"" type:"existingfile"`
+	Out     string `help:"The folder to write to." required:"" type:"existingdir"`
+}
+
+// Run writes the download package, named after the module and its version.
+func (c *moduleBundleCommand) Run(ctx context.Context, t *terminal) error {
+	review, err := verifier().Verify(ctx, c.Package)
+	if err != nil {
+		return err
+	}
+	pkg, err := os.ReadFile(c.Package)
+	if err != nil {
+		return fmt.Errorf("read the package: %w", err)
+	}
+	out := filepath.Join(c.Out, review.Manifest.ID+"-"+review.Manifest.Version+".zip")
+	if err := writeFile(out, func(f *os.File) error { return module.Bundle(pkg, c.Docs, c.License, f) }); err != nil {
+		return err
+	}
+	t.printf("wrote %s\n", out)
+	return nil
+}
+
+// writeFile writes beside and renames, so that a failure leaves no half a file.
+func writeFile(path string, write func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
+	}
+	return nil
+}
