@@ -157,6 +157,9 @@ func (a *App) closeSwitchOf(ctx context.Context, tx store.Tx, s crm.Session, cau
 		return nil
 	}
 	w, err := tx.Switch(ctx, s.SwitchID)
+	if crm.KindOf(err) == crm.NotFound {
+		return nil // there is no record to close
+	}
 	if err != nil {
 		return err
 	}

@@ -175,6 +175,7 @@ func TestLosingTheMarkerMakesTheActor(t *testing.T) {
 				if who := v.Who(); who.Actor.Email != ben || who.Subject.Email != ben || who.Switched() {
 					t.Errorf("actor %s, subject %s", who.Actor.Email, who.Subject.Email)
 				}
+				must(t, s.App.Sweep(t.Context()))
 				if err := v.TryBecome(jane); err != nil { // decidim #2101: a dangling one never blocks a new start
 					t.Errorf("a new switch: %v", err)
 				}
@@ -525,6 +526,22 @@ func TestParallelStartsAndStopsEndInOneState(t *testing.T) {
 			t.Fatalf("%d of 50 stops won", winners)
 		}
 		wantOneEnd(t, s, crm.EndStopped)
+	})
+}
+
+// A dangling marker holds nobody up: not the sweep, not signing out everywhere.
+func TestADanglingMarkerHoldsNobodyUp(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		first, second := s.SignIn(t, ben), s.SignIn(t, ben)
+		first.Become(jane)
+		s.Exec(t, "UPDATE sessions SET switch_id = 4711 WHERE switch_id <> 0")
+		must(t, s.App.RevokeOtherSessions(t.Context(), second.Who()))
+		wantNobody(t, s, first.Secret)
+		second.Become(jane)
+		s.Exec(t, "UPDATE sessions SET switch_id = 4711 WHERE switch_id <> 0")
+		s.Clock.Advance(24 * time.Hour)
+		must(t, s.App.Sweep(t.Context()))
+		wantNobody(t, s, second.Secret)
 	})
 }
 

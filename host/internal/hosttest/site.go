@@ -3,7 +3,9 @@ package hosttest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -68,6 +70,31 @@ func newSite(t testing.TB, database string) *Site {
 // Exec runs a statement behind the store's back: what an accident or an intruder would do.
 func (s *Site) Exec(t testing.TB, statement string, args ...any) {
 	t.Helper()
+	s.behind(t, func(db *sql.DB) error {
+		_, err := db.ExecContext(t.Context(), statement, args...)
+		return err
+	})
+}
+
+// HasColumn tells whether a table has a column.
+func (s *Site) HasColumn(t testing.TB, table, column string) (has bool) {
+	t.Helper()
+	s.behind(t, func(db *sql.DB) error {
+		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table+" LIMIT 0") //nolint:gosec // G202: a test's own words
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		has = slices.Contains(columns, column)
+		return errors.Join(err, rows.Err())
+	})
+	return has
+}
+
+// behind opens the database beside the store.
+func (s *Site) behind(t testing.TB, do func(*sql.DB) error) {
+	t.Helper()
 	driver := "sqlite"
 	if s.Store.Engine() == store.PostgreSQL {
 		driver = "pgx"
@@ -76,9 +103,9 @@ func (s *Site) Exec(t testing.TB, statement string, args ...any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = db.Close() }() // the statement has been answered
-	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
-		t.Fatalf("%s: %v", statement, err)
+	defer func() { _ = db.Close() }() // what was asked has been answered
+	if err := do(db); err != nil {
+		t.Fatal(err)
 	}
 }
 
