@@ -124,6 +124,9 @@ func (v *visit) healthy() error { return v.plain(http.StatusOK, "ok\n") }
 
 // ready says that the database answers, too.
 func (v *visit) ready() error {
+	if v.draining() {
+		return v.plain(http.StatusServiceUnavailable, "stopping\n")
+	}
 	if _, err := v.app.Revision(v.r.Context()); err != nil {
 		return v.plain(http.StatusServiceUnavailable, "database unavailable\n")
 	}

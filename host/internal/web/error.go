@@ -89,3 +89,13 @@ func errorTitle(status int) string {
 		return "title_500"
 	}
 }
+
+// ErrorText is the sentence a page in this language would show for an error, for doors other than
+// the browser; empty when the language files have none.
+func ErrorText(language string, e *crm.Error) string {
+	l, err := loadLanguages()
+	if err != nil || e.Module != "" || !l.has("error_"+e.Key) {
+		return ""
+	}
+	return l.withArgs(language, "error_"+e.Key, e.Args)
+}

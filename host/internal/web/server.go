@@ -22,6 +22,7 @@ type Options struct {
 	BasePath       string         // where the site stands below its host, such as "/crm"; empty at the root
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Version        string         // of the host, shown to staff
+	Draining       func() bool    // true once the program is stopping: /readyz says so; may be nil
 	MaxUpload      int64          // the largest module package taken, in bytes; 0 for 64 MiB
 }
 
@@ -35,6 +36,7 @@ type server struct {
 	proxies     []netip.Prefix
 	version     string
 	maxUpload   int64
+	draining    func() bool
 	assets      *assets
 	languages   *languages
 	templates   *templates
@@ -57,6 +59,9 @@ func New(o Options) (http.Handler, error) {
 	}
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.draining = o.Draining; s.draining == nil {
+		s.draining = func() bool { return false }
 	}
 	if s.maxUpload <= 0 {
 		s.maxUpload = 64 << 20

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/module"
 )
 
 // coreSections are the host's own sections of the settings, in order. A module's section has the
@@ -17,6 +18,7 @@ type settingsView struct {
 	Sections []menuItem
 	Form     *form
 	Notes    []string
+	Links    []module.Link
 }
 
 func (v *visit) settings() error {
@@ -55,7 +57,7 @@ func (v *visit) showCoreSettings(section string, cause error) error {
 			{Name: "idle_minutes", Kind: "number", Label: v.text("setting_idle_minutes"), Help: v.text("help_idle_minutes"), Value: values["idle_minutes"], Min: 5, Max: 43200},
 		}
 	}
-	return v.renderSettings(p, section, fields, nil, cause)
+	return v.renderSettings(settingsView{Page: p}, section, fields, cause)
 }
 
 // showModuleSettings draws the fields a module declared. The host alone draws, checks and stores.
@@ -83,17 +85,19 @@ func (v *visit) showModuleSettings(section string, cause error) error {
 		fields = append(fields, f)
 	}
 	p := v.newPage(page.Title)
-	return v.renderSettings(p, section, fields, page.Notes, cause)
+	links := v.modules.Surface().SettingsLinks(section, v.viewer(v.language()))
+	return v.renderSettings(settingsView{Page: p, Notes: page.Notes, Links: links}, section, fields, cause)
 }
 
-func (v *visit) renderSettings(p *Page, section string, fields []field, notes []string, cause error) error {
-	f := p.newForm("/admin/settings/"+section, "sensitive", v.text("save_settings"), fields...)
+func (v *visit) renderSettings(view settingsView, section string, fields []field, cause error) error {
+	f := view.newForm("/admin/settings/"+section, "sensitive", v.text("save_settings"), fields...)
 	if cause != nil {
 		if err := f.keep(v).refuse(cause); err != nil {
 			return err
 		}
 	}
-	return v.render(f.Status, "settings", settingsView{Page: p, Sections: v.settingsMenu(section), Form: f, Notes: notes})
+	view.Sections, view.Form = v.settingsMenu(section), f
+	return v.render(f.Status, "settings", view)
 }
 
 func (v *visit) settingsMenu(current string) []menuItem {
