@@ -357,9 +357,10 @@ func (b *Browser) screenshot(path string) error {
 	return nil
 }
 
-// Axe runs axe-core on the page and returns its violations, one readable line per element.
+// Axe runs axe-core on the page and returns its violations, one readable line per element. With
+// tags, such as "cat.color", only the rules that carry one of them are asked.
 // Without the file of `make assets` the test is [Missing] "assets".
-func (b *Browser) Axe() []string {
+func (b *Browser) Axe(tags ...string) []string {
 	b.t.Helper()
 	source, err := os.ReadFile(filepath.Join(Root(b.t), "host/internal/hosttest/testdata/axe.min.js"))
 	if err != nil {
@@ -375,7 +376,15 @@ func (b *Browser) Axe() []string {
 	}
 	// Through the devtools, whose scripts no Content-Security-Policy stops.
 	b.Eval("void (window.axe || (() => {"+string(source)+"})())", nil)
-	b.Eval("axe.run({resultTypes: ['violations']}).then(result => result.violations)", &violations)
+	options := map[string]any{"resultTypes": []string{"violations"}}
+	if len(tags) > 0 {
+		options["runOnly"] = tags
+	}
+	wanted, err := json.Marshal(options)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Eval("axe.run("+string(wanted)+").then(result => result.violations)", &violations)
 	var lines []string
 	for _, violation := range violations {
 		for _, node := range violation.Nodes {
