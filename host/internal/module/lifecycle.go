@@ -190,7 +190,7 @@ func (m *Manager) Activate(ctx context.Context, who crm.Who, id string) error {
 }
 
 func (m *Manager) activate(ctx context.Context, who crm.Who, u *unit, row crm.Module) error {
-	row.Grants = newGrants(u.manifest, nil)
+	row.Grants = newGrants(manifestOf(row), nil)
 	serving := m.serving()
 	if serving {
 		u.set(Starting, nil)
@@ -289,10 +289,10 @@ func (m *Manager) Uninstall(ctx context.Context, who crm.Who, id string, deleteD
 	if err != nil {
 		return err
 	}
-	u := m.unit(row)
-	if deleteData && strings.TrimSpace(typedName) != u.manifest.Name {
-		return crm.Refuse(crm.Invalid, "module_name_mistyped", "Name", u.manifest.Name)
+	if name := manifestOf(row).Name; deleteData && strings.TrimSpace(typedName) != name {
+		return crm.Refuse(crm.Invalid, "module_name_mistyped", "Name", name)
 	}
+	u := m.unit(row)
 	if err := u.lock(ctx); err != nil {
 		return err
 	}

@@ -202,13 +202,20 @@ func (m *Manager) unit(row crm.Module) *unit {
 		u = &unit{m: m, id: row.ID, state: Installed, busy: make(chan struct{}, 1), log: newModuleLog(row.ID, m.app.Now, m.log)}
 		m.units[row.ID] = u
 	}
-	u.row = row
-	if parsed, err := manifest.Parse(row.Manifest); err == nil {
-		u.manifest = parsed
-	} else {
-		u.manifest = manifest.Manifest{ID: row.ID, Name: row.ID, Version: row.Version}
+	if u.row.SHA256 != row.SHA256 || u.manifest.ID == "" {
+		u.manifest = manifestOf(row)
 	}
+	u.row = row
 	return u
+}
+
+// manifestOf reads a row's manifest. One that can't be read names the module and no more.
+func manifestOf(row crm.Module) manifest.Manifest {
+	mf, err := manifest.Parse(row.Manifest)
+	if err != nil {
+		return manifest.Manifest{ID: row.ID, Name: row.ID, Version: row.Version}
+	}
+	return mf
 }
 
 // known finds a module's unit, nil when there is none.

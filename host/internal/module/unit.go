@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -85,6 +86,7 @@ func (u *unit) settle(ctx context.Context) {
 	switch {
 	case !row.Activated:
 		u.halt(Installed)
+		u.learnTexts(ctx, row)
 	case r != nil && r.row.SHA256 == row.SHA256:
 		u.refresh(ctx, r)
 	case r != nil:
@@ -165,7 +167,6 @@ func (u *unit) crashed(ctx context.Context, problem *crm.Error) {
 	row, err := u.m.app.Module(ctx, u.id)
 	if err != nil {
 		u.log.host.Error("read the module's row after its crash", "error", err)
-		row = u.row
 	}
 	crashes, since := row.Crashes+1, row.CrashedAt
 	if since.IsZero() || now.Sub(since) > t.crashWindow {
@@ -228,7 +229,7 @@ func (u *unit) shutDown(ctx context.Context) {
 		return
 	}
 	defer u.unlock()
-	u.halt(u.state)
+	u.halt(Installed)
 }
 
 // follow swaps to a version another process installed. When it would not start the old one goes on.
@@ -278,6 +279,24 @@ func (u *unit) loadTexts(ctx context.Context, r *running) bool {
 	u.texts, u.print = t, print
 	u.m.mu.Unlock()
 	return r.setTexts(t)
+}
+
+// learnTexts reads the languages of a module that has not run yet: its sentences may be wanted.
+func (u *unit) learnTexts(ctx context.Context, row crm.Module) {
+	u.m.mu.Lock()
+	known := u.texts != nil
+	u.m.mu.Unlock()
+	if known {
+		return
+	}
+	t, _, err := u.m.readTexts(ctx, u.id, placed{folder: filepath.Join(u.m.shelf.path, u.id, row.Version)}, u.log)
+	if err != nil {
+		return // the folder comes with the first start
+	}
+	u.m.mu.Lock()
+	u.texts = t
+	u.m.mu.Unlock()
+	u.m.recompile()
 }
 
 func (u *unit) place() placed {
