@@ -164,10 +164,19 @@ func (s *site) as(email string) *browser {
 	return b
 }
 
+// main is the page without its layout, short enough for a failure's message.
+func (a answer) main() string {
+	text := a.body
+	if _, after, ok := strings.Cut(text, "<main"); ok {
+		text = after
+	}
+	return clip(text, 3000)
+}
+
 func (a answer) wants(t *testing.T, status int) answer {
 	t.Helper()
 	if a.StatusCode != status {
-		t.Fatalf("%s %s: status %d, want %d\n%s", a.Request.Method, a.Request.URL, a.StatusCode, status, a.body)
+		t.Fatalf("%s %s: status %d, want %d\n%s", a.Request.Method, a.Request.URL, a.StatusCode, status, a.main())
 	}
 	return a
 }
@@ -184,7 +193,7 @@ func (a answer) says(t *testing.T, texts ...string) answer {
 	t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(a.body, text) {
-			t.Fatalf("%s %s: no %q in\n%s", a.Request.Method, a.Request.URL, text, a.body)
+			t.Fatalf("%s %s: no %q in\n%s", a.Request.Method, a.Request.URL, text, a.main())
 		}
 	}
 	return a
@@ -194,7 +203,7 @@ func (a answer) silent(t *testing.T, texts ...string) answer {
 	t.Helper()
 	for _, text := range texts {
 		if strings.Contains(a.body, text) {
-			t.Fatalf("%s %s: %q in\n%s", a.Request.Method, a.Request.URL, text, a.body)
+			t.Fatalf("%s %s: %q in\n%s", a.Request.Method, a.Request.URL, text, a.main())
 		}
 	}
 	return a
