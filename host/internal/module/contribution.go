@@ -209,8 +209,10 @@ func (x *compiler) field(f *modulev1.SettingField) {
 	if f.GetHelpKey() != "" {
 		x.sentence(where, f.GetHelpKey())
 	}
-	field := settingField{key: f.GetKey(), kind: kinds[f.GetKind()], label: f.GetLabelKey(), help: f.GetHelpKey(),
-		standard: f.GetDefaultValue(), min: f.GetMin(), max: f.GetMax()}
+	field := settingField{
+		key: f.GetKey(), kind: kinds[f.GetKind()], label: f.GetLabelKey(), help: f.GetHelpKey(),
+		standard: f.GetDefaultValue(), min: f.GetMin(), max: f.GetMax(),
+	}
 	if x.bound(where+" choices", len(f.GetChoices()), maxChoices) {
 		for _, choice := range f.GetChoices() {
 			x.label(where, choice.GetLabelKey())

@@ -272,8 +272,17 @@ func checkOverlap(entries []entry) error {
 // archiveKind tells by its first bytes what a file is, for the commonest things people upload.
 func archiveKind(data []byte) string {
 	for _, k := range []struct{ prefix, kind string }{
-		{"PK\x03\x04", "zip"}, {"PK\x05\x06", "zip"}, {"Rar!", ".rar"}, {"\x1f\x8b", ".tar.gz"}, {"7z\xbc\xaf", ".7z"},
-		{"BZh", ".tar.bz2"}, {"\xfd7zXZ", ".tar.xz"}, {"\x28\xb5\x2f\xfd", ".tar.zst"}, {"%PDF", "PDF"}, {"\x7fELF", "ELF"}, {"MZ", ".exe"},
+		{"PK\x03\x04", "zip"},
+		{"PK\x05\x06", "zip"},
+		{"Rar!", ".rar"},
+		{"\x1f\x8b", ".tar.gz"},
+		{"7z\xbc\xaf", ".7z"},
+		{"BZh", ".tar.bz2"},
+		{"\xfd7zXZ", ".tar.xz"},
+		{"\x28\xb5\x2f\xfd", ".tar.zst"},
+		{"%PDF", "PDF"},
+		{"\x7fELF", "ELF"},
+		{"MZ", ".exe"},
 	} {
 		if bytes.HasPrefix(data, []byte(k.prefix)) {
 			return k.kind

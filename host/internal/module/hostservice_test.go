@@ -89,11 +89,11 @@ func TestALanguageIsUploadedByAPostOnly(t *testing.T) {
 	if answer, _ := s.get("/language?tag=fr"); answer.Status == 200 {
 		t.Error("a GET changed something")
 	}
-	answer, text := s.ask(http.MethodPost, "/language?tag=FR", `{"item": "Exemple", "bogus": "x"}`)
+	answer, text := s.ask(http.MethodPost, "/language?tag=FR", `{"item": "Modelo", "bogus": "x"}`)
 	if answer.Status != 200 || text != "1 unknown" {
 		t.Fatalf("%d %q", answer.Status, text)
 	}
-	if got := s.m.Surface().Text("sample", "fr", "item", nil); got != "Exemple" {
+	if got := s.m.Surface().Text("sample", "fr", "item", nil); got != "Modelo" {
 		t.Errorf("the screen says %q", got)
 	}
 	if answer, text := s.ask(http.MethodPost, "/language?tag=nonsense!", `{}`); answer.Status != http.StatusUnprocessableEntity {

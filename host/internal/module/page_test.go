@@ -182,10 +182,10 @@ func TestDroppedInAndUploadedLanguages(t *testing.T) {
 		t.Errorf("package: %q", got)
 	}
 	version := filepath.Join(s.m.shelf.path, "sample", "1.0.0", "languages", "fr.json")
-	if err := os.WriteFile(version, []byte(`{"item": "Exemple"}`), 0o600); err != nil {
+	if err := os.WriteFile(version, []byte(`{"item": "Modelo"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the French file is taken up", func() bool { return say("fr-CA", "item") == "Exemple" })
+	eventually(t, "the French file is taken up", func() bool { return say("fr-CA", "item") == "Modelo" })
 	beside := filepath.Join(s.m.shelf.path, "sample", "languages")
 	if err := os.MkdirAll(beside, 0o700); err != nil {
 		t.Fatal(err)

@@ -173,8 +173,7 @@ func (p *process) connect(ctx context.Context, l launch) error {
 	if p.child != nil {
 		_ = p.child.Kill(ctx)
 	}
-	<-result
-	return err
+	return errors.Join(err, <-result)
 }
 
 var errStartTimeout = errors.New("timeout while connecting")

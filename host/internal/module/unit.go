@@ -199,7 +199,7 @@ func backoff(base, most time.Duration, crashes int) time.Duration {
 	if shift := max(0, crashes-1); shift < 20 {
 		wait = min(most, base<<shift)
 	}
-	return wait*3/4 + rand.N(wait/2+1)
+	return wait*3/4 + rand.N(wait/2+1) //nolint:gosec // it has to be spread, not secret
 }
 
 // halt takes the module off the surface and ends its process.

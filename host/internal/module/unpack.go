@@ -36,7 +36,7 @@ func (s shelf) at(step string) {
 }
 
 func (s shelf) open() (*os.Root, error) {
-	if err := os.MkdirAll(s.path, 0o755); err != nil {
+	if err := os.MkdirAll(s.path, 0o750); err != nil {
 		return nil, notWritable(s.path, err)
 	}
 	root, err := os.OpenRoot(s.path)
