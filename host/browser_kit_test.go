@@ -1,12 +1,15 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"html"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -30,7 +33,10 @@ const (
 	rosa = "rosa@globex.example"
 )
 
-const shippedModule = "plugins/impersonation"
+const (
+	shippedModule = "plugins/impersonation"
+	demoPassword  = app.DemoPassword
+)
 
 // demo is a running demo and where it keeps its things.
 type demo struct {
@@ -72,6 +78,33 @@ func (d demo) query(t *testing.T, statement string, row func(scan func(...any)))
 	}
 }
 
+// rowOf is a whole row of a table.
+func (d demo) rowOf(t *testing.T, table string, id int64) map[string]any {
+	t.Helper()
+	found := map[string]any{}
+	var columns []string
+	d.query(t, "SELECT name FROM pragma_table_info('"+table+"')", func(scan func(...any)) {
+		var name string
+		scan(&name)
+		columns = append(columns, name)
+	})
+	d.query(t, fmt.Sprintf("SELECT %s FROM %s WHERE id = %d", strings.Join(columns, ", "), table, id), func(scan func(...any)) {
+		values := make([]any, len(columns))
+		into := make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		scan(into...)
+		for i, name := range columns {
+			found[name] = values[i]
+		}
+	})
+	if len(found) == 0 {
+		t.Fatalf("no row %d in %s", id, table)
+	}
+	return found
+}
+
 // person is somebody at a browser of their own.
 type person struct {
 	*hosttest.Browser
@@ -89,7 +122,7 @@ func visitor(t *testing.T, d demo) *person {
 func signedIn(t *testing.T, d demo, email string) *person {
 	t.Helper()
 	p := visitor(t, d)
-	p.signIn(email, app.DemoPassword)
+	p.signIn(email, demoPassword)
 	return p
 }
 
@@ -223,7 +256,7 @@ func newClient(t *testing.T, d demo) *client {
 func signedInClient(t *testing.T, d demo, email string) *client {
 	t.Helper()
 	c := newClient(t, d)
-	c.signIn(email, app.DemoPassword)
+	c.signIn(email, demoPassword)
 	return c
 }
 
@@ -365,6 +398,64 @@ func readFile(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return content
+}
+
+// truncate makes a file as long as this, without writing it.
+func truncate(path string, size int64) error { return os.Truncate(path, size) }
+
+// zipped is a zip of these files.
+func zipped(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for name, content := range files {
+		f, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// rezipped is the package as somebody's system packs it anew: below a folder, with what it adds by itself.
+func rezipped(t *testing.T, pkg []byte) []byte {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(pkg), int64(len(pkg)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{"__MACOSX/impersonation/._module.json": "x", "impersonation/.DS_Store": "x"}
+	for _, f := range r.File {
+		content, err := fs.ReadFile(r, f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files["impersonation/"+f.Name] = string(content)
+	}
+	return zipped(t, files)
+}
+
+// uploadTooBig sends that many bytes as a package, past the check in the browser.
+func (c *client) uploadTooBig(size int64) {
+	c.t.Helper()
+	head := "--x\r\nContent-Disposition: form-data; name=\"form_token\"\r\n\r\n" + c.token() +
+		"\r\n--x\r\nContent-Disposition: form-data; name=\"package\"; filename=\"big.zip\"\r\nContent-Type: application/zip\r\n\r\n"
+	body := io.MultiReader(strings.NewReader(head), io.LimitReader(zeros{}, size), strings.NewReader("\r\n--x--\r\n"))
+	got := c.sendBody(http.MethodPost, "/admin/modules/upload", body, "multipart/form-data; boundary=x", http.Header{"X-Form-Token": {c.token()}})
+	c.want(got, http.StatusRequestEntityTooLarge, "64 MiB", "modules.max-upload")
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // pictures saves what is on the screen when UNDERSTUDY_TEST_SCREENSHOTS names a folder.
