@@ -308,6 +308,18 @@ func processesBelow(folder string) []string {
 	return found
 }
 
+// kill ends a process as the kernel does when memory is short.
+func kill(t testing.TB, pid int) {
+	t.Helper()
+	p, err := os.FindProcess(pid)
+	if err == nil {
+		err = p.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func needLinux(t testing.TB) {
 	t.Helper()
 	if runtime.GOOS != "linux" {

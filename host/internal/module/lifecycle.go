@@ -58,6 +58,9 @@ func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, zip []byt
 		if err := m.shelf.unpack(b); err != nil {
 			return crm.Module{}, err
 		}
+		m.mu.Lock()
+		u.placed = placed{} // it may have been this folder
+		m.mu.Unlock()
 	}
 	row.Activated, row.Grants = before.Activated, before.Grants
 	if row.Activated {

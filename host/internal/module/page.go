@@ -19,7 +19,7 @@ import (
 )
 
 // PageRequest is a request for one of a module's pages. Whoever makes it has checked the form
-// token and that the page's rule and class allow it.
+// token.
 type PageRequest struct {
 	Module, Method, Path, RawQuery          string
 	Header                                  http.Header
@@ -42,14 +42,15 @@ var passedOn = []string{"Accept", "Accept-Language", "Content-Type", "User-Agent
 
 // ServePage has a running module answer one of its pages. It returns with the answer's head; the
 // body comes as the module writes it. Unavailable at once when the module isn't running,
-// NotFound when it declared no such page; what a broken module answers becomes one sentence.
+// NotFound when it declared no such page, Denied when its rule or the session doesn't allow it to
+// the viewer; what a broken module answers becomes one sentence.
 func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, error) {
 	r, err := m.active(q.Module)
 	if err != nil {
 		return PageResponse{}, err
 	}
-	if _, declared := m.Surface().Page(q.Module, q.Viewer.Area, q.Path); !declared {
-		return PageResponse{}, crm.Refuse(crm.NotFound, "page_not_found")
+	if err := m.mayOpen(q); err != nil {
+		return PageResponse{}, err
 	}
 	if len(q.Body) > proto.MaxBodyBytes {
 		return PageResponse{}, crm.Refuse(crm.TooLarge, "module_body_too_big", "Max", proto.MaxBodyBytes>>20)
@@ -58,7 +59,7 @@ func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, e
 	if err != nil {
 		return PageResponse{}, err
 	}
-	id := r.begin(q.Viewer.Who, q.Method != http.MethodGet && q.Method != http.MethodHead)
+	id := r.begin(q.Viewer.Who, q.changes())
 	ctx, cancel := context.WithCancel(ctx)
 	b := &pageBody{running: r, what: "page " + q.Path, id: id, leave: leave, cancel: cancel, wait: r.manager.timing.idle}
 	b.timer = time.AfterFunc(r.manager.timing.page, b.expire)
@@ -75,6 +76,24 @@ func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, e
 		return PageResponse{}, b.finish(err)
 	}
 	return PageResponse{Status: int(head.GetStatus()), Header: header, Body: b}, nil
+}
+
+// changes tells requests that may change something.
+func (q PageRequest) changes() bool {
+	return q.Method != http.MethodGet && q.Method != http.MethodHead
+}
+
+func (m *Manager) mayOpen(q PageRequest) error {
+	page, declared := m.Surface().Page(q.Module, q.Viewer.Area, q.Path)
+	switch {
+	case !declared:
+		return crm.Refuse(crm.NotFound, "page_not_found")
+	case !page.Allowed(q.Viewer):
+		return crm.Refuse(crm.Denied, "page_not_permitted")
+	case q.changes():
+		return crm.CheckClass(q.Viewer.Who, page.Class)
+	}
+	return nil
 }
 
 func (r *running) pageToWire(q PageRequest, id string) *modulev1.ServeRequest {

@@ -227,3 +227,19 @@ func (s *stage) tryAskIn(language, path string) (PageResponse, string, error) {
 	text, err := io.ReadAll(answer.Body)
 	return answer, string(text), err
 }
+
+func TestAPageIsOpenToWhomItsRuleSays(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	before := s.m.Calls()
+	ben := Viewer{Who: s.site.SignIn(t, "ben@example.com").Who(), Area: crm.Admin, Language: "en"}
+	_, err := s.m.ServePage(t.Context(), PageRequest{Module: "sample", Method: "GET", Path: "/pick", Viewer: ben})
+	wantKey(t, err, crm.Denied, "page_not_permitted")
+	readOnly := s.viewer()
+	readOnly.Who.Switch = &crm.Switch{Mode: crm.ReadOnly}
+	_, err = s.m.ServePage(t.Context(), PageRequest{Module: "sample", Method: "POST", Path: "/pick", Viewer: readOnly})
+	wantKey(t, err, crm.Denied, "refused_read_only")
+	if got := s.m.Calls() - before; got != 0 {
+		t.Errorf("%d calls were made", got)
+	}
+}

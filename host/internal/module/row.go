@@ -3,6 +3,7 @@ package module
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/sdk/manifest"
@@ -32,12 +33,12 @@ func (m *Manager) Modules(ctx context.Context, who crm.Who) ([]Row, error) {
 	}
 	rows := make([]Row, len(modules))
 	for i, module := range modules {
-		rows[i] = m.row(module, who)
+		rows[i] = m.row(ctx, module, who)
 	}
 	return rows, nil
 }
 
-func (m *Manager) row(module crm.Module, who crm.Who) Row {
+func (m *Manager) row(ctx context.Context, module crm.Module, who crm.Who) Row {
 	u, serving := m.unit(module), m.serving()
 	m.mu.Lock()
 	row := Row{Module: module, State: u.state, Problem: u.problem}
@@ -49,11 +50,27 @@ func (m *Manager) row(module crm.Module, who crm.Who) Row {
 		row.State, row.Problem = Failed, decodeProblem(module.Failure)
 	}
 	if row.Problem != nil {
-		row.LastLines = u.log.lines()
+		row.LastLines = m.lastLines(ctx, u, who)
 	}
 	row.describe(module, m)
 	row.Links = m.Surface().ActionLinks(module.ID, Viewer{Who: who, Area: crm.Admin, Language: cmp.Or(who.Subject.Language, english)})
 	return row
+}
+
+// lastLines are those in memory or, after the host was started anew, those that were written.
+func (m *Manager) lastLines(ctx context.Context, u *unit, who crm.Who) []string {
+	if lines := u.log.lines(); len(lines) > 0 {
+		return lines
+	}
+	page, err := m.app.ModuleLog(ctx, who, u.id, crm.Query{Limit: lastLines})
+	if err != nil {
+		m.log.Error("read a module's last lines", "module", u.id, "error", err)
+	}
+	lines := make([]string, 0, len(page.Rows))
+	for _, line := range slices.Backward(page.Rows) {
+		lines = append(lines, line.Text)
+	}
+	return lines
 }
 
 // describe fills in what the manifest says, and whether the module may run here.

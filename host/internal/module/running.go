@@ -230,8 +230,11 @@ func (r *running) stop(deactivate bool) {
 			_, err := r.life.Deactivate(ctx, &modulev1.DeactivateRequest{})
 			return err
 		})
-		if err == nil || crm.KeyOf(err) != "module_not_running" {
+		switch {
+		case err == nil:
 			grace = r.manager.timing.grace
+		case crm.KeyOf(err) != "module_not_running":
+			grace = r.manager.timing.grace / 2 // it hardly listens
 		}
 	}
 	r.process.stop(grace)

@@ -116,7 +116,7 @@ func (u *unit) bringUp(ctx context.Context, row crm.Module) {
 			return // we are stopping
 		}
 		u.log.say(slog.LevelError, "start: %v", err)
-		u.crashed(ctx, asProblem(err))
+		u.crashed(ctx, asProblem(err), false)
 		return
 	}
 	u.adopt(r)
@@ -157,20 +157,24 @@ func (u *unit) watch(r *running) {
 	u.m.mu.Unlock()
 	r.process.stop(0)
 	u.log.say(slog.LevelError, "the process ended by itself: %v", problem)
-	u.crashed(context.WithoutCancel(u.m.running), problem)
+	u.crashed(context.WithoutCancel(u.m.running), problem, signal == "SIGTERM")
 }
 
 // crashed counts, plans the next start or gives the module up, and tells the database, so that
-// whoever depends on the module asks again.
-func (u *unit) crashed(ctx context.Context, problem *crm.Error) {
+// whoever depends on the module asks again. An end that was asked for isn't counted: service
+// managers end a host and its modules together, by SIGTERM, at every deployment.
+func (u *unit) crashed(ctx context.Context, problem *crm.Error, asked bool) {
 	now, t := u.m.app.Now(), u.m.timing
 	row, err := u.m.app.Module(ctx, u.id)
 	if err != nil {
 		u.log.host.Error("read the module's row after its crash", "error", err)
 	}
-	crashes, since := row.Crashes+1, row.CrashedAt
+	crashes, since := row.Crashes, row.CrashedAt
 	if since.IsZero() || now.Sub(since) > t.crashWindow {
-		crashes, since = 1, now
+		crashes, since = 0, now
+	}
+	if !asked {
+		crashes++
 	}
 	wait := backoff(t.backoff, t.backoffMax, crashes)
 	u.m.mu.Lock()

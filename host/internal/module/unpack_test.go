@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -137,9 +136,7 @@ func TestTheDatabaseBringsBackTheFolder(t *testing.T) {
 			if err := change(filepath.Join(s.m.shelf.path, "sample")); err != nil {
 				t.Fatal(err)
 			}
-			if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
+			kill(t, before)
 			eventually(t, "it runs again", func() bool {
 				r, err := s.m.active("sample")
 				return err == nil && r.process.child.ID() != fmt.Sprint(before)
