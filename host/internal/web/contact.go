@@ -109,8 +109,10 @@ func (v *visit) showContact(c crm.ContactPerson, link string, cause error) error
 	if !v.who.Can(crm.CustomersEdit) && c.ID != 0 {
 		f.Blocked = v.sentence(crm.Refuse(crm.Denied, "not_permitted", "Capability", string(crm.CustomersEdit)))
 	}
-	view := personView{Page: p, Form: f, Key: c.Key(), Existing: c.ID != 0, Active: c.Active, Base: v.path(contactAddress(c.ID)), Blocked: f.Blocked,
-		Link: link, LinkFor: c.Name, LastSignIn: p.Time(c.LastSignIn), CanDelete: v.who.Can(crm.CustomersDelete)}
+	view := personView{
+		Page: p, Form: f, Key: c.Key(), Existing: c.ID != 0, Active: c.Active, Base: v.path(contactAddress(c.ID)), Blocked: f.Blocked,
+		Link: link, LinkFor: c.Name, LastSignIn: p.Time(c.LastSignIn), CanDelete: v.who.Can(crm.CustomersDelete),
+	}
 	if c.ID != 0 && c.Active {
 		view.Actions = v.accountLinks(v.accountActions(crm.Contact), c.Key())
 	}

@@ -25,7 +25,11 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, method
 	v.client = crm.Client{IP: clientIP(r, s.proxies), Browser: clip(r.UserAgent(), 300), RequestID: strings.ToLower(rand.Text()[:16])}
 	w.Header().Set("X-Request-Id", v.client.RequestID)
 	defer func() {
-		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // a recovered value, compared as net/http does
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p) // it is meant for net/http, which cuts the connection
+		default:
 			v.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()

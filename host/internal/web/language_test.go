@@ -180,7 +180,7 @@ func TestTheLanguageIsTheAccountsThenTheCompanysThenTheBrowsersThenTheSites(t *t
 	b.get("/admin").says(t, "Acme CRM", `lang="en"`)
 	german.get("/login").says(t, `lang="ar" dir="rtl"`, "Acme CRM")
 	b.post("/preferences", "language", "es", "back", "/admin/customers").wants(t, 303).leadsTo(t, "/admin/customers")
-	b.get("/admin/customers").says(t, `lang="es"`, "Clientes")
+	b.get("/admin/customers").says(t, `lang="es"`, "Panel")
 	b.post("/preferences", "theme", "dark", "back", "https://evil.example").wants(t, 303).leadsTo(t, "/admin")
 	b.get("/admin").says(t, `data-bs-theme="dark"`, `lang="es"`)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestEveryPageRendersForEveryKindOfPerson(t *testing.T) {
 	for _, email := range []string{ben, cleo} {
 		b := s.as(email)
 		for _, page := range adminPages {
-			if a := checkPage(t, b.get(page)); a.StatusCode != 200 && a.StatusCode != 403 {
+			if a := checkPage(t, b.get(page)); a.StatusCode != http.StatusOK && a.StatusCode != http.StatusForbidden {
 				a.wants(t, 200)
 			}
 		}

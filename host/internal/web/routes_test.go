@@ -46,11 +46,11 @@ func TestNobodyGetsInWithoutASignIn(t *testing.T) {
 		path := strings.NewReplacer("{id}", "1", "{customer}", "1", "{module}", "x", "{path...}", "y", "{section}", "general", "{staged}", "z", "{$}", "").Replace(r.pattern)
 		a := s.browser().do(r.method, path, nil)
 		switch {
-		case r.method == get && a.StatusCode != 303:
+		case r.method == get && a.StatusCode != http.StatusSeeOther:
 			t.Errorf("%s %s: %d", r.method, path, a.StatusCode)
 		case r.method == get && r.area == admin && !strings.HasPrefix(a.Header.Get("Location"), "/admin/login"):
 			t.Errorf("%s %s leads to %s", r.method, path, a.Header.Get("Location"))
-		case r.method != get && a.StatusCode != 401:
+		case r.method != get && a.StatusCode != http.StatusUnauthorized:
 			t.Errorf("%s %s: %d", r.method, path, a.StatusCode)
 		}
 	}

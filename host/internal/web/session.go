@@ -132,7 +132,7 @@ func (v *visit) takeFlash() (flash, bool) {
 }
 
 func (v *visit) setFlashCookie(value string, maxAge int) {
-	http.SetCookie(v.w, &http.Cookie{
+	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // Secure is a setting: a site may be reached by plain http
 		Name: flashCookie, Value: value, MaxAge: maxAge,
 		Path: v.base + "/", HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteLaxMode,
 	})

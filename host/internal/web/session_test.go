@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func TestTheCookieHoldsOnlyASecret(t *testing.T) {
 	}
 	// The old secret is dead, and the answer to it doesn't take the newer cookie away.
 	old := s.browser()
-	if a := old.do("GET", "/", nil, "Cookie", "understudy="+first); a.StatusCode != 303 || strings.Contains(a.Header.Get("Set-Cookie"), "understudy=") {
+	if a := old.do("GET", "/", nil, "Cookie", "understudy="+first); a.StatusCode != http.StatusSeeOther || strings.Contains(a.Header.Get("Set-Cookie"), "understudy=") {
 		t.Error(a.StatusCode, a.Header)
 	}
 }

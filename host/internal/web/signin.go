@@ -157,7 +157,8 @@ type keptView struct {
 func (v *visit) showKept(text string) error {
 	var kept keptForm
 	area := v.who.Area()
-	if json.Unmarshal([]byte(text), &kept) != nil || nextAddress(kept.Action, area) != kept.Action {
+	err := json.Unmarshal([]byte(text), &kept)
+	if unusable := err != nil || nextAddress(kept.Action, area) != kept.Action; unusable {
 		v.redirect(area.Home())
 		return nil
 	}

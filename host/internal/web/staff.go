@@ -88,8 +88,10 @@ func (v *visit) showStaffMember(s crm.StaffMember, link string, cause error) err
 	if !v.who.Can(crm.StaffEdit) && s.ID != 0 {
 		f.Blocked = v.sentence(crm.Refuse(crm.Denied, "not_permitted", "Capability", string(crm.StaffEdit)))
 	}
-	view := personView{Page: p, Form: f, Key: s.Key(), Existing: s.ID != 0, Active: s.Active, Base: v.path(staffAddress(s.ID)), Blocked: f.Blocked,
-		Link: link, LinkFor: s.Name, LastSignIn: p.Time(s.LastSignIn), Table: v.capabilityTable(held, inherited)}
+	view := personView{
+		Page: p, Form: f, Key: s.Key(), Existing: s.ID != 0, Active: s.Active, Base: v.path(staffAddress(s.ID)), Blocked: f.Blocked,
+		Link: link, LinkFor: s.Name, LastSignIn: p.Time(s.LastSignIn), Table: v.capabilityTable(held, inherited),
+	}
 	view.Table.Help = v.text("help_staff_capabilities")
 	if s.ID != 0 && s.Active && s.Key() != v.who.Subject.Key {
 		view.Actions = v.accountLinks(v.accountActions(crm.Staff), s.Key())

@@ -15,15 +15,15 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// templates holds one set per page: the layout, the parts, and the page's own content. bare and
-// session stand alone, so that they work when the layout doesn't.
+// templates holds one set per page: the layout, the parts, and the page's own content. The page of
+// /session stands alone, so that it works when the layout doesn't.
 type templates struct {
 	pages   map[string]*template.Template
 	buffers sync.Pool
 }
 
 // alone are the templates that bring their own html element.
-var alone = map[string]bool{"bare": true, "session": true}
+var alone = map[string]bool{"session": true}
 
 // shared are the templates every page is parsed with.
 var shared = []string{"layout", "parts", "forms"}

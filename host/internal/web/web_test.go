@@ -36,13 +36,13 @@ const (
 // site is a running host with the demo data, a clock that can be moved, and a policy that allows
 // every switch the ceiling allows.
 type site struct {
-	t       *testing.T
-	app     *app.App
-	server  *server
-	http    *httptest.Server
-	ahead   atomic.Int64 // how far the clock is ahead, in nanoseconds
-	mode    crm.SwitchMode
-	refuse  error
+	t      *testing.T
+	app    *app.App
+	server *server
+	http   *httptest.Server
+	ahead  atomic.Int64 // how far the clock is ahead, in nanoseconds
+	mode   crm.SwitchMode
+	refuse error
 }
 
 func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
@@ -81,7 +81,10 @@ func newSiteAt(t *testing.T, base string) *site {
 
 type testLog struct{ t *testing.T }
 
-func (l testLog) Write(p []byte) (int, error) { l.t.Log(strings.TrimSpace(string(p))); return len(p), nil }
+func (l testLog) Write(p []byte) (int, error) {
+	l.t.Log(strings.TrimSpace(string(p)))
+	return len(p), nil
+}
 
 // browser keeps cookies, follows no redirect, and remembers the form token of the last page.
 type browser struct {

@@ -1,0 +1,111 @@
+package web
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// upload sends a file as the form does, to script or without one.
+func (b *browser) upload(name string, data []byte, headers ...string) answer {
+	b.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	_ = form.WriteField("form_token", b.token)
+	part, _ := form.CreateFormFile("package", name)
+	_, _ = part.Write(data)
+	_ = form.Close()
+	r, err := http.NewRequest("POST", b.http.URL+"/admin/modules/upload", &body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return answer{response, string(text)}
+}
+
+func zipOf(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	for name, text := range files {
+		w, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = w.Write([]byte(text))
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestWrongUploadsAreSaidInPlace(t *testing.T) {
+	s := newSite(t)
+	b := s.as(ann)
+	b.get("/admin/modules").wants(t, 200).says(t, "No modules yet.", "Choose File", "at most 64.0 MiB")
+	b.upload("manual.zip", zipOf(t, map[string]string{"index.html": "x"})).wants(t, 422).says(t, "No module.json found. The zip contains: index.html", "Choose File")
+	b.upload("notes.txt", []byte("just text")).wants(t, 422).says(t, "Only .zip files can be installed")
+	b.upload("manual.zip", zipOf(t, map[string]string{"index.html": "x"}), "X-Modal", "1").wants(t, 422).says(t, "No module.json found").silent(t, "<html")
+	b.post("/admin/modules/upload").wants(t, 422).says(t, "Choose a .zip file first.")
+	s.as(cleo).upload("manual.zip", nil).wants(t, 403)
+}
+
+func TestAModuleIsReviewedInstalledAndUninstalled(t *testing.T) {
+	s := newSite(t)
+	b := s.as(ann)
+	pkg, err := os.ReadFile(hosttest.Package(t, "plugins/impersonation"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.get("/admin/modules")
+	b.upload("impersonation.zip", pkg, "X-Modal", "1").wants(t, 200).says(t, "Install", "SHA-256").silent(t, "<html")
+	review := b.upload("impersonation.zip", pkg).wants(t, 303).Header.Get("Location")
+	b.get(review).wants(t, 200).says(t, "Not signed.", "Install", "It stays inactive until you activate it.")
+	s.as(ben).get(review).wants(t, 403)
+	b.post(review+"/install").wants(t, 303).leadsTo(t, "/admin/modules")
+	checkPage(t, b.get("/admin/modules").wants(t, 200)).says(t, "is installed.", "Activate", "Uninstall").silent(t, ">Deactivate<")
+	checkPage(t, b.get("/admin/modules/impersonation/uninstall").wants(t, 200))
+	checkPage(t, b.get("/admin/modules/impersonation/log").wants(t, 200))
+	b.get("/admin/modules/impersonation/uninstall")
+	b.post("/admin/modules/impersonation/uninstall", "data", "delete", "name", "wrong").wants(t, 422).says(t, "type the module&#39;s name exactly", `value="wrong"`)
+	b.post("/admin/modules/impersonation/uninstall", "data", "keep").wants(t, 303)
+	b.get("/admin/modules").says(t, "No modules yet.", "was uninstalled")
+	b.get("/admin/m/impersonation/anything").wants(t, 404)
+	b.get("/admin/settings/impersonation").wants(t, 404)
+}
+
+func TestAnAbandonedReviewIsGone(t *testing.T) {
+	s := newSite(t)
+	b := s.as(ann)
+	b.get("/admin/modules")
+	outer := zipOf(t, map[string]string{"documentation/index.html": "x", "sample.zip": string(zipOf(t, map[string]string{"module.json": "{}"}))})
+	review := b.upload("download.zip", outer).wants(t, 303).Header.Get("Location")
+	b.get(review).wants(t, 200).says(t, "download.zip is the download package", "Review sample.zip")
+	b.post(review+"/inner", "name", "sample.zip").wants(t, 422).says(t, "module.json isn&#39;t right")
+	b.get(review)
+	b.post(review + "/cancel").wants(t, 303)
+	b.get(review).wants(t, 404)
+	if !strings.HasPrefix(review, "/admin/uploads/") {
+		t.Error(review)
+	}
+}
