@@ -1,6 +1,7 @@
 package module
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -224,6 +225,17 @@ func (s *Surface) AccountActions(kind crm.AccountKind, v Viewer) []AccountAction
 		}
 	}
 	return actions
+}
+
+// Languages lists the languages running modules have texts in, sorted.
+func (s *Surface) Languages() []string {
+	tags := map[string]bool{}
+	for _, m := range s.modules {
+		for tag := range m.texts.byTag {
+			tags[tag] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(tags))
 }
 
 // Features are the running modules' rows in the table of features and capabilities.

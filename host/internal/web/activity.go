@@ -71,7 +71,7 @@ func (v *visit) activityRows(entries []crm.AuditEntry) []activityRow {
 // module's, under "module/key".
 func (v *visit) actionText(action string) string {
 	if id, key, ok := strings.Cut(action, "/"); ok {
-		return v.modules.Surface().Name(id) + ": " + v.modules.Surface().Text(id, v.language(), key, nil)
+		return v.modules.Surface().Name(id) + ": " + v.modules.Surface().Text(id, v.moduleLanguage(), key, nil)
 	}
 	if key := "action_" + action; v.languages.has(key) {
 		return v.text(key)

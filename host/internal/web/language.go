@@ -130,7 +130,9 @@ func (l *languages) has(key string) bool {
 
 // match is the first wish there is a language for, "" when there is none. A wish is a tag or a
 // browser's Accept-Language.
-func (l *languages) match(wishes ...string) string {
+func (l *languages) match(wishes ...string) string { return firstMatch(l.matcher, l.tags, wishes...) }
+
+func firstMatch(matcher language.Matcher, known []language.Tag, wishes ...string) string {
 	for _, wish := range wishes {
 		if wish == "" {
 			continue
@@ -139,8 +141,8 @@ func (l *languages) match(wishes ...string) string {
 		if err != nil || len(tags) == 0 {
 			continue
 		}
-		if _, i, confidence := l.matcher.Match(tags...); confidence > language.No {
-			return l.tags[i].String()
+		if _, i, confidence := matcher.Match(tags...); confidence > language.No {
+			return known[i].String()
 		}
 	}
 	return ""
@@ -165,12 +167,12 @@ func direction(tag string) string {
 	return "ltr"
 }
 
-// language is what the page is written in: the account's choice, its customer's, the browser's, the
-// site's. It is found once per request.
+// language is what the page is written in: the account's choice or else its customer's (the
+// resolver has seen to that), the browser's, the site's. It is found once per request.
 func (v *visit) language() string {
 	if v.lang == "" {
 		site := v.site()
-		v.lang = v.languages.match(v.who.Subject.Language, v.companyLanguage(), v.browserLanguage(), site.language, "en")
+		v.lang = v.languages.match(v.who.Subject.Language, v.browserLanguage(), site.language, "en")
 	}
 	return v.lang
 }
@@ -181,17 +183,6 @@ func (v *visit) actorLanguage() string {
 		return v.language()
 	}
 	return v.languages.match(v.who.Actor.Language, v.browserLanguage(), v.site().language, "en")
-}
-
-func (v *visit) companyLanguage() string {
-	if v.who.Subject.CustomerID == 0 || v.who.Subject.Language != "" {
-		return ""
-	}
-	company, err := v.app.OwnCompany(v.r.Context(), v.who)
-	if err != nil {
-		return "" // a page in another language is better than none
-	}
-	return company.Language
 }
 
 // browserLanguage is what the browser asks for.

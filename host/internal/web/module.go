@@ -70,7 +70,7 @@ func (v *visit) moduleRow(row module.Row) moduleRow {
 	if row.WhyNot != nil {
 		r.Why = v.sentence(row.WhyNot)
 	}
-	for _, link := range v.modules.Surface().ActionLinks(row.ID, v.viewer(v.language())) {
+	for _, link := range v.modules.Surface().ActionLinks(row.ID, v.viewer(v.moduleLanguage())) {
 		r.Links = append(r.Links, actionLink{Label: link.Label, Href: v.path(link.Href)})
 	}
 	return r
@@ -102,7 +102,7 @@ func (v *visit) uploadModule() error {
 	if err != nil {
 		return v.uploadFailed(err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	review, err := v.modules.Upload(v.r.Context(), v.who, header.Filename, file)
 	if err != nil {
 		return v.uploadFailed(err)
@@ -156,8 +156,10 @@ func (v *visit) reviewInnerModule() error {
 
 func (v *visit) showReview(r module.Review) error {
 	p := v.newPage(v.text("title_review", "Name", r.Manifest.Name))
-	view := reviewView{Page: p, Review: r, Base: v.path("/admin/uploads/" + r.StagedID), SizeText: bytesText(r.Size),
-		Button: v.text("install"), Blocked: p.Blocked("sensitive")}
+	view := reviewView{
+		Page: p, Review: r, Base: v.path("/admin/uploads/" + r.StagedID), SizeText: bytesText(r.Size),
+		Button: v.text("install"), Blocked: p.Blocked("sensitive"),
+	}
 	if len(r.Inner) > 0 {
 		p.Title = v.text("title_review", "Name", r.Filename)
 		return v.show("review", view)

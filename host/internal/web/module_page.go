@@ -16,6 +16,8 @@ import (
 // modulePageView is a module's fragment inside the layout.
 type modulePageView struct {
 	*Page
+	Words    string // the language the fragment is in
+	WordsDir string
 	Fragment template.HTML
 }
 
@@ -26,7 +28,7 @@ func (v *visit) declaredPage() (module.Page, error) {
 	if !ok {
 		return page, crm.Refuse(crm.NotFound, "not_found")
 	}
-	if !page.Allowed(v.viewer(v.language())) {
+	if !page.Allowed(v.viewer(v.moduleLanguage())) {
 		return page, crm.Refuse(crm.Denied, "module_page_denied", "Name", v.modules.Surface().Name(v.r.PathValue("module")))
 	}
 	return page, nil
@@ -42,13 +44,13 @@ func (v *visit) modulePage() error {
 	id := v.r.PathValue("module")
 	answer, err := v.modules.ServePage(v.r.Context(), module.PageRequest{
 		Module: id, Method: v.r.Method, Path: "/" + v.r.PathValue("path"), RawQuery: v.r.URL.RawQuery, Header: v.r.Header, Body: v.body,
-		Viewer: v.viewer(v.language()), FormToken: v.app.FormToken(v.who, id), BasePath: v.path(strings.TrimSuffix(v.modulePrefix(), "/")),
+		Viewer: v.viewer(v.moduleLanguage()), FormToken: v.app.FormToken(v.who, id), BasePath: v.path(strings.TrimSuffix(v.modulePrefix(), "/")),
 		SitePath: v.base, TimeZone: v.zone().String(), Modal: v.wantsFragment(),
 	})
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close() //nolint:errcheck // read to its end, or given up
+	defer answer.Body.Close()
 	if location := answer.Header.Get("Location"); location != "" && answer.Status >= 300 && answer.Status < 400 {
 		return v.moduleRedirect(location)
 	}
@@ -94,10 +96,10 @@ func (v *visit) moduleFragment(page module.Page, answer module.PageResponse) err
 	if len(fragment) > maxFragment {
 		return fmt.Errorf("the page of module %s is longer than %d bytes", v.r.PathValue("module"), maxFragment)
 	}
-	p := v.newPage(page.Title(v.language()))
+	p := v.newPage(page.Title(v.moduleLanguage()))
 	// A module's HTML is as trusted as the module: it was installed by an administrator, and the
 	// policy of this page runs no script of its own.
-	return v.render(answer.Status, "module_page", modulePageView{Page: p, Fragment: template.HTML(fragment)}) //nolint:gosec // see above
+	return v.render(answer.Status, "module_page", modulePageView{Page: p, Words: v.moduleLanguage(), WordsDir: direction(v.moduleLanguage()), Fragment: template.HTML(fragment)}) //nolint:gosec // see above
 }
 
 // passedHeaders are what a module may say about a file of its own.

@@ -67,7 +67,7 @@ func (v *visit) viewer(language string) module.Viewer {
 // navbar is what modules put on the bar, taken from the snapshot without asking any of them. The
 // way back speaks the actor's language, the rest the page's.
 func (v *visit) navbar() []navItem {
-	page, actor := v.language(), v.actorLanguage()
+	page, actor := v.moduleLanguage(), v.actorModuleLanguage()
 	var items []navItem
 	for _, item := range v.modules.Surface().Navbar(v.viewer(page)) {
 		if !item.Restore || actor == page {
@@ -123,7 +123,7 @@ func (v *visit) banner(navbar []navItem) *banner {
 
 // accountActions are the links modules put on a person's row.
 func (v *visit) accountActions(kind crm.AccountKind) []module.AccountAction {
-	return v.modules.Surface().AccountActions(kind, v.viewer(v.language()))
+	return v.modules.Surface().AccountActions(kind, v.viewer(v.moduleLanguage()))
 }
 
 // actionLink is a module's link for one person.

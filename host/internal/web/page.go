@@ -77,7 +77,7 @@ func (v *visit) newPage(title string) *Page {
 	p := &Page{
 		Title: title, Language: v.language(), Dir: direction(v.language()), SiteName: site.name, Version: v.version,
 		Theme: v.who.Subject.Theme, Who: v.who, Signed: v.who.SignedIn(), Switched: v.who.Switched(),
-		Area: areaOf(v.r.URL.Path), Languages: v.languages.choices(), Address: v.r.URL.RequestURI(), visit: v,
+		Area: areaOf(v.r.URL.Path), Languages: v.spoken().choices, Address: v.r.URL.RequestURI(), visit: v,
 	}
 	if !isLocal(p.Address) || v.r.Method != get {
 		p.Address = p.Area.Home()

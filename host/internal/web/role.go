@@ -139,7 +139,7 @@ func (v *visit) capabilityTable(held, inherited crm.Capabilities) *capabilityTab
 		}
 		table.Rows = append(table.Rows, row)
 	}
-	for _, feature := range v.modules.Surface().Features(v.language()) {
+	for _, feature := range v.modules.Surface().Features(v.moduleLanguage()) {
 		row := capabilityRow{Label: feature.Label, Module: feature.Module}
 		for _, c := range feature.Capabilities {
 			row.Boxes = append(row.Boxes, capabilityBox{string(c.Capability), c.Label, held.Has(c.Capability), inherited.Has(c.Capability)})

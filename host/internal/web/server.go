@@ -44,6 +44,7 @@ type server struct {
 	crossOrigin *http.CrossOriginProtection
 	mux         *http.ServeMux
 	general     atomic.Pointer[generalSettings]
+	spokenNow   atomic.Pointer[spoken]
 }
 
 // New makes the handler of every address. It fails when a template, a language file or a route is

@@ -62,7 +62,7 @@ func (v *visit) showCoreSettings(section string, cause error) error {
 
 // showModuleSettings draws the fields a module declared. The host alone draws, checks and stores.
 func (v *visit) showModuleSettings(section string, cause error) error {
-	page, ok := v.modules.Surface().SettingsPage(section, v.language())
+	page, ok := v.modules.Surface().SettingsPage(section, v.moduleLanguage())
 	if !ok {
 		return crm.Refuse(crm.NotFound, "settings_section_unknown")
 	}
@@ -85,7 +85,10 @@ func (v *visit) showModuleSettings(section string, cause error) error {
 		fields = append(fields, f)
 	}
 	p := v.newPage(page.Title)
-	links := v.modules.Surface().SettingsLinks(section, v.viewer(v.language()))
+	links := v.modules.Surface().SettingsLinks(section, v.viewer(v.moduleLanguage()))
+	if v.who.Subject.Administrator {
+		links = append(links, module.Link{Label: v.text("module_log"), Href: "/admin/modules/" + section + "/log"})
+	}
 	return v.renderSettings(settingsView{Page: p, Notes: page.Notes, Links: links}, section, fields, cause)
 }
 
@@ -105,7 +108,7 @@ func (v *visit) settingsMenu(current string) []menuItem {
 	for _, name := range coreSections {
 		items = append(items, menuItem{Label: v.text("settings_" + name), Href: v.path("/admin/settings/" + name), Current: name == current})
 	}
-	for _, s := range v.modules.Surface().SettingsSections(v.language()) {
+	for _, s := range v.modules.Surface().SettingsSections(v.moduleLanguage()) {
 		items = append(items, menuItem{Label: s.Title, Href: v.path("/admin/settings/" + s.Module), Current: s.Module == current})
 	}
 	return items
@@ -140,7 +143,7 @@ func (v *visit) saveCoreSettings(section string) error {
 }
 
 func (v *visit) saveModuleSettings(section string) error {
-	page, ok := v.modules.Surface().SettingsPage(section, v.language())
+	page, ok := v.modules.Surface().SettingsPage(section, v.moduleLanguage())
 	if !ok {
 		return crm.Refuse(crm.NotFound, "settings_section_unknown")
 	}
