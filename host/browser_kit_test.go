@@ -317,6 +317,30 @@ func (c *client) post(path string, pairs ...string) answer {
 	return c.send(http.MethodPost, path, form, nil)
 }
 
+// hire adds an administrator who reads this language, and returns what they sign in with.
+func (c *client) hire(t *testing.T, name, email, language string) (string, string) {
+	t.Helper()
+	added := c.post("/admin/staff/new", "name", name, "email", email, "administrator", "true", "role", "0", "language", language)
+	if added.Status != http.StatusSeeOther {
+		t.Fatalf("add %s: %d %s", name, added.Status, added.text())
+	}
+	page := c.post(strings.TrimPrefix(added.Header.Get("Location"), c.site) + "/password-link")
+	link := passwordLink.FindString(page.Body)
+	password := "pass-" + unguessable()
+	set := c.anybody().send(http.MethodPost, link, url.Values{"password": {password}, "repeat": {password}}, nil)
+	if set.Status != http.StatusSeeOther {
+		t.Fatalf("set the password of %s by %q: %d %s", name, link, set.Status, set.text())
+	}
+	return email, password
+}
+
+var passwordLink = regexp.MustCompile(`/password/[^"]+`)
+
+// anybody is a client at the same site who isn't signed in.
+func (c *client) anybody() *client {
+	return newClient(c.t, demo{Process: &hosttest.Process{Address: c.site}})
+}
+
 // settings saves the module's three settings.
 func (c *client) settings(disabled, customers, admins bool) {
 	c.t.Helper()
@@ -448,7 +472,7 @@ func (c *client) uploadTooBig(size int64) {
 		"\r\n--x\r\nContent-Disposition: form-data; name=\"package\"; filename=\"big.zip\"\r\nContent-Type: application/zip\r\n\r\n"
 	body := io.MultiReader(strings.NewReader(head), io.LimitReader(zeros{}, size), strings.NewReader("\r\n--x--\r\n"))
 	got := c.sendBody(http.MethodPost, "/admin/modules/upload", body, "multipart/form-data; boundary=x", http.Header{"X-Form-Token": {c.token()}})
-	c.want(got, http.StatusRequestEntityTooLarge, "64 MiB", "modules.max-upload")
+	c.want(got, http.StatusRequestEntityTooLarge, "64.0 MiB", "65.0 MiB", "modules.max-upload")
 }
 
 type zeros struct{}

@@ -88,7 +88,7 @@ func TestAFormOpenedAsOnePersonIsNotSentAsAnother(t *testing.T) {
 	other := &person{p.NewTab(), t, p.site}
 	other.open("/admin")
 	other.impersonate("Staff", "Cleo Park")
-	p.In("main", "").Click("button", "Save")
+	p.Press("Enter")
 	p.See("Something has changed")
 	p.See("You are now Cleo Park in this browser.")
 	p.SeeRole("button", "Stop Impersonation")
@@ -376,7 +376,7 @@ func TestPasswordsAndRightsStayOutOfReachWhileSwitched(t *testing.T) {
 	}
 	// The profile itself is Jane's to edit, and so Ann's now.
 	p.Fill("Phone", "+44 1")
-	p.In("main", "").Click("button", "Save")
+	p.Press("Enter")
 	p.See("Your profile was saved.")
 	p.stop()
 	p.open("/admin/activity")
@@ -533,8 +533,9 @@ func TestTheWholeJourneyByKeyboardAlone(t *testing.T) {
 	}
 	p.tabTo("User")
 	p.typed("omar")
-	p.See("Omar Haddad (Acme Ltd)")
+	p.dialog().SeeOptions("User", "", "Omar Haddad (Acme Ltd)")
 	p.Press("Enter")
+	p.SeeRole("dialog", "Impersonate") // GardenTwin #102: chosen isn't begun
 	p.tabTo("Reason")
 	p.typed("by keyboard")
 	p.Press("Tab")
@@ -613,8 +614,9 @@ func TestEveryWrongUploadGetsItsSentence(t *testing.T) {
 	}
 	p.open("/admin/modules")
 	p.SetFile("Choose File", big)
-	p.See("64 MiB")
-	p.See("larger than")
+	p.See("larger than 64.0 MiB")
+	p.See("65.0 MiB")
+	p.See("modules.max-upload")
 	c := signedInClient(t, d, ann)
 	c.uploadTooBig(65 << 20)
 

@@ -358,9 +358,9 @@ func (b *Browser) screenshot(path string) error {
 }
 
 // Axe runs axe-core on the page and returns its violations, one readable line per element. With
-// tags, such as "cat.color", only the rules that carry one of them are asked.
+// rules, such as "color-contrast", only these are asked.
 // Without the file of `make assets` the test is [Missing] "assets".
-func (b *Browser) Axe(tags ...string) []string {
+func (b *Browser) Axe(rules ...string) []string {
 	b.t.Helper()
 	source, err := os.ReadFile(filepath.Join(Root(b.t), "host/internal/hosttest/testdata/axe.min.js"))
 	if err != nil {
@@ -377,8 +377,8 @@ func (b *Browser) Axe(tags ...string) []string {
 	// Through the devtools, whose scripts no Content-Security-Policy stops.
 	b.Eval("void (window.axe || (() => {"+string(source)+"})())", nil)
 	options := map[string]any{"resultTypes": []string{"violations"}}
-	if len(tags) > 0 {
-		options["runOnly"] = tags
+	if len(rules) > 0 {
+		options["runOnly"] = map[string]any{"type": "rule", "values": rules}
 	}
 	wanted, err := json.Marshal(options)
 	if err != nil {

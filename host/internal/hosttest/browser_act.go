@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -383,10 +384,34 @@ func (b *Browser) Press(key string) {
 	}
 	ctx, cancel := b.patient()
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.KeyEvent(stroke, chromedp.KeyModifiers(held...))); err != nil {
-		b.failf("press %s: %v", key, err)
+	for _, r := range stroke {
+		if err := strike(ctx, r, held); err != nil {
+			b.failf("press %s: %v", key, err)
+		}
 	}
 	b.settle()
+}
+
+// strike sends a key going down and up. What it writes belongs to the first of the two: sent by
+// itself, as chromedp would, it arrives even where the page has prevented the key.
+func strike(ctx context.Context, key rune, held []chromedp.Modifier) error {
+	var events []*input.DispatchKeyEventParams
+	for _, event := range kb.Encode(key) {
+		for _, modifier := range held {
+			event.Modifiers |= int64(modifier)
+		}
+		if event.Type != kb.KeyChar {
+			events = append(events, event)
+		} else if event.Modifiers&^int64(kb.ModifierShift) == 0 {
+			events[0].Type, events[0].Text, events[0].UnmodifiedText = input.DispatchKeyEventTypeKeyDown, event.Text, event.UnmodifiedText
+		}
+	}
+	for _, event := range events {
+		if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, *event); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Focused is the accessible name of the element that has the focus.

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// signalModule sends a signal to the one module's process.
+func (d demo) signalModule(t *testing.T, signal syscall.Signal) int {
+	t.Helper()
+	modules := hosttest.Children(t, d.PID())
+	if len(modules) != 1 {
+		t.Fatalf("%d module processes", len(modules))
+	}
+	if err := syscall.Kill(modules[0], signal); err != nil {
+		t.Fatal(err)
+	}
+	return modules[0]
+}
+
+// A module that is killed takes its items with it, at the next page, and brings them back when it
+// has been started anew.
+func TestKilledModulesItemsGoAndComeBack(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	p := signedIn(t, d, ann)
+	p.bar().SeeRole("link", "Impersonate")
+	was := d.signalModule(t, syscall.SIGKILL)
+	hosttest.Eventually(t, 2*time.Second, "the process is gone", func() bool { return !hosttest.Alive(was) })
+	p.open("/admin")
+	p.is("Ann Lee")
+	if p.bar().HasRole("link", "Impersonate") && slices.Contains(hosttest.Children(t, d.PID()), was) {
+		t.Error("the item of a killed module stands on the next page")
+	}
+	if errs := p.ConsoleErrors(); len(errs) > 0 {
+		t.Errorf("the page is hurt: %q", errs)
+	}
+	hosttest.Eventually(t, 30*time.Second, "the item is back", func() bool {
+		p.open("/admin")
+		return p.bar().HasRole("link", "Impersonate")
+	})
+	p.impersonate("Customer", "Jane Doe (Acme Ltd)")
+	p.stop()
+	p.open("/admin/modules/impersonation/log")
+	p.See("killed")
+}
+
+// pretender #50, symfony #61773: there is no way out when what led in is broken.
+func TestStopWorksWhenTheModuleWasKilled(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"the button on the screen", "the next page", "the plain page"} {
+		t.Run(way, func(t *testing.T) {
+			d := runDemo(t)
+			p := signedIn(t, d, ann)
+			p.impersonate("Customer", "Jane Doe (Acme Ltd)")
+			if way == "the plain page" {
+				p.open("/session")
+			}
+			d.signalModule(t, syscall.SIGKILL)
+			switch way {
+			case "the button on the screen":
+				p.Click("button", "Stop Impersonation")
+			case "the plain page":
+				p.Click("button", "Return to your account")
+			default:
+				p.Click("link", "My profile")
+				p.back()
+			}
+			p.WaitURL("/admin")
+			p.self("Ann Lee")
+		})
+	}
+}
+
+// back returns to the own account by whichever button the page offers, when it isn't there already.
+func (p *person) back() {
+	p.t.Helper()
+	for _, name := range []string{"Stop Impersonation", "Return to your account"} {
+		if slices.Contains(p.Names("button"), name) {
+			p.Click("button", name)
+			return
+		}
+	}
+}
+
+// A module that hangs: pages don't wait for it, and neither does the way back.
+func TestStopWorksWhenTheModuleHangs(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	for kind, user := range map[string]string{"Customer": "Jane Doe (Acme Ltd)", "Staff": "Cleo Park"} {
+		p := signedIn(t, d, ann)
+		p.impersonate(kind, user)
+		d.signalModule(t, syscall.SIGSTOP)
+		began := time.Now()
+		p.Reload()
+		p.SeeRole("button", "Stop Impersonation")
+		p.stop()
+		p.self("Ann Lee")
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("a page and the way back took %s", took)
+		}
+		// To begin is refused, soon, with a sentence, and logged; the site goes on.
+		c := signedInClient(t, d, ann)
+		began = time.Now()
+		got := c.post("/session/switch", "target", "contact:1")
+		if got.Status != http.StatusServiceUnavailable || !strings.Contains(got.text(), "didn't answer") {
+			t.Errorf("to begin: %d %s", got.Status, got.text())
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the refusal took %s", took)
+		}
+		c.want(c.get("/admin/customers"), http.StatusOK, "Acme Ltd")
+		c.want(c.get("/session"), http.StatusOK, "You are signed in as Ann Lee")
+		d.signalModule(t, syscall.SIGCONT)
+		hosttest.Eventually(t, 30*time.Second, "the module answers again", func() bool {
+			return c.get("/admin/m/impersonation/start").Status == http.StatusOK
+		})
+	}
+}
