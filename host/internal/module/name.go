@@ -1,0 +1,117 @@
+package module
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// checkName says which rule a path breaks, empty when none. What it lets through means the same
+// file on every system.
+func checkName(name string) string {
+	switch {
+	case name == "" || len(name) > maxPath:
+		return "long"
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, invisible):
+		return "characters"
+	case strings.ContainsAny(name, "\\:*?\"<>|"):
+		return "characters"
+	case strings.HasPrefix(name, "/"):
+		return "absolute"
+	case strings.Count(name, "/") >= maxDepth:
+		return "deep"
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if rule := checkPart(part); rule != "" {
+			return rule
+		}
+	}
+	return ""
+}
+
+func checkPart(part string) string {
+	switch {
+	case part == "..":
+		return "parent"
+	case part == "" || part == ".":
+		return "unclean"
+	case strings.HasSuffix(part, ".") || strings.HasSuffix(part, " ") || strings.HasPrefix(part, " "):
+		return "unclean"
+	case device(part):
+		return "reserved"
+	}
+	return ""
+}
+
+// device tells the names Windows keeps for devices, whatever their extension.
+func device(part string) bool {
+	stem, _, _ := strings.Cut(strings.ToUpper(part), ".")
+	if slices.Contains([]string{"CON", "PRN", "AUX", "NUL"}, stem) {
+		return true
+	}
+	return len(stem) == 4 && (strings.HasPrefix(stem, "COM") || strings.HasPrefix(stem, "LPT")) && stem[3] >= '0' && stem[3] <= '9'
+}
+
+// invisible are characters by which a name can look like another: controls, marks that turn the
+// direction, zero-width ones.
+func invisible(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r == utf8.RuneError
+}
+
+// printable makes a hostile name fit for a sentence.
+func printable(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if invisible(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
+	if len(name) > 100 {
+		name = strings.ToValidUTF8(name[:100], "") + "…"
+	}
+	return name
+}
+
+// names refuses two entries that could land on one file: equal, equal but for case or Unicode
+// form, or one the folder of the other.
+type names struct{ seen map[string]nameUse }
+
+type nameUse struct {
+	name   string
+	folder bool
+	entry  bool // stands in the zip itself, not only as somebody's parent
+}
+
+func newNames() *names { return &names{seen: map[string]nameUse{}} }
+
+func (n *names) add(name string, folder bool) error {
+	if err := n.put(name, folder, true); err != nil {
+		return err
+	}
+	for parent := path.Dir(name); parent != "."; parent = path.Dir(parent) {
+		if err := n.put(parent, true, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *names) put(name string, folder, entry bool) error {
+	key := fold(name)
+	was, taken := n.seen[key]
+	switch {
+	case !taken:
+	case was.name != name:
+		return badEntry(name, "case")
+	case was.folder != folder || (was.entry && entry):
+		return badEntry(name, "twice")
+	}
+	n.seen[key] = nameUse{name, folder, entry || was.entry}
+	return nil
+}
+
+func fold(name string) string { return strings.ToLower(strings.ToUpper(norm.NFKC.String(name))) }
