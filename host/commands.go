@@ -32,7 +32,12 @@ func sentence(err error) string {
 
 // with opens the site for one command.
 func (f dataFlags) with(ctx context.Context, do func(*site) error) error {
-	s, err := f.open(ctx, moduleFlags{AllowUpload: true, MaxUpload: 64 << 20}, logFlags{}.logger(os.Stderr))
+	return f.withModules(ctx, moduleFlags{}, do)
+}
+
+// withModules opens the site for one command that takes packages, by these rules.
+func (f dataFlags) withModules(ctx context.Context, m moduleFlags, do func(*site) error) error {
+	s, err := f.open(ctx, m, logFlags{}.logger(os.Stderr))
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,12 @@ type dataFlags struct {
 type moduleFlags struct {
 	AllowUpload bool  `name:"modules.allow-upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
 	MaxUpload   int64 `name:"modules.max-upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
+	signatureFlags
+}
+
+// signatureFlags say whose packages are taken, in the browser and by commands.
+type signatureFlags struct {
+	RequireSignature bool `name:"modules.require-signature" help:"Install only packages signed by a trusted key." env:"UNDERSTUDY_MODULES_REQUIRE_SIGNATURE" default:"false" negatable:""`
 }
 
 // webFlags say how the CRM is reached.
@@ -88,7 +94,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	}
 	manager := module.New(module.Options{
 		App: a, Dir: f.Modules, RunDir: run, HostVersion: version, Log: log,
-		MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload,
+		MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload, RequireSignature: m.RequireSignature,
 	})
 	a.SetSwitchPolicy(manager)
 	return &site{store: db, app: a, modules: manager, removeRun: removeRun}, nil

@@ -21,6 +21,11 @@ type moduleCommands struct {
 	Uninstall  moduleUninstallCommand  `cmd:"" help:"Remove a module that is not active."`
 	Pack       modulePackCommand       `cmd:"" help:"Make a package of a folder."`
 	Bundle     moduleBundleCommand     `cmd:"" help:"Make the download package: a package, its documentation and the licence."`
+	Grants     moduleGrantsCommand     `cmd:"" help:"List what a module may ask of the host, or change it."`
+	Accept     moduleAcceptCommand     `cmd:"" help:"Accept the new grants of a version that waits for that."`
+	Keygen     moduleKeygenCommand     `cmd:"" help:"Make a publisher's key pair."`
+	Sign       moduleSignCommand       `cmd:"" help:"Sign a package, as minisign would sign its SHA256SUMS."`
+	Trust      moduleTrustCommands     `cmd:"" help:"Say whose packages are trusted."`
 }
 
 type moduleListCommand struct{ dataFlags }
@@ -66,8 +71,9 @@ func verifier() *module.Manager { return module.New(module.Options{HostVersion: 
 func printReview(t *terminal, r module.Review) {
 	t.printf("%s %s by %s\n%s\nSHA-256 %s\nneeds the CRM %s\nplatforms %s\n", r.Manifest.Name, r.Manifest.Version, r.Manifest.Author, r.Manifest.Description,
 		r.SHA256, r.Manifest.Requires.Host, strings.Join(r.Platforms, " "))
-	if !r.Signed {
-		t.printf("not signed\n")
+	printSigner(t, r.Signer)
+	if r.SignerChanged {
+		t.printf("the installed version was signed by %s\n", r.InstalledSigner)
 	}
 	for _, g := range r.Grants {
 		t.printf("grant %s: %s\n", g.Name, g.Why)
@@ -79,12 +85,13 @@ func printReview(t *terminal, r module.Review) {
 
 type moduleInstallCommand struct {
 	dataFlags
+	signatureFlags
 	File string `arg:"" help:"The package." type:"existingfile"`
 }
 
 // Run installs a package.
 func (c *moduleInstallCommand) Run(ctx context.Context, t *terminal) error {
-	return c.with(ctx, func(s *site) error {
+	return c.withModules(ctx, moduleFlags{AllowUpload: true, MaxUpload: module.DefaultMaxUpload, signatureFlags: c.signatureFlags}, func(s *site) error {
 		file, err := os.Open(c.File)
 		if err != nil {
 			return fmt.Errorf("read the package: %w", err)
@@ -98,6 +105,10 @@ func (c *moduleInstallCommand) Run(ctx context.Context, t *terminal) error {
 		m, err := s.modules.Install(ctx, crm.Operator(), review.StagedID)
 		if err != nil {
 			return err
+		}
+		if m.Waiting {
+			t.printf("%s %s asks for more than the installed version and waits; to accept that: understudy module accept %s\n", m.ID, m.Version, m.ID)
+			return nil
 		}
 		t.printf("installed %s %s\n", m.ID, m.Version)
 		return nil

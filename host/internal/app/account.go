@@ -149,23 +149,9 @@ func (a *App) ChangeOwnPassword(ctx context.Context, who crm.Who, old, password 
 	if err := a.allow(who, crm.SensitiveRoute); err != nil {
 		return err
 	}
-	c, err := a.store.Read().Credentials(ctx, who.Actor.Key)
+	c, _, err := a.checkOwnPassword(ctx, who, old)
 	if err != nil {
 		return err
-	}
-	sources := lockSources(c.Key.Kind, c.Email, crm.Client{})
-	if err := a.checkLocked(ctx, sources); err != nil {
-		return err
-	}
-	right, err := a.passwords.check(ctx, c.PasswordHash, old)
-	if err != nil {
-		return err
-	}
-	if !right {
-		if err := a.signInFailed(ctx, c.Account, c.Email, sources, who.Client); crm.KeyOf(err) != "sign_in_wrong" {
-			return err
-		}
-		return crm.Refuse(crm.Invalid, "password_wrong")
 	}
 	hash, err := a.newPassword(ctx, c.Account, password)
 	if err != nil {
@@ -174,6 +160,27 @@ func (a *App) ChangeOwnPassword(ctx context.Context, who crm.Who, old, password 
 	return a.change(ctx, who, "password_changed", func(tx store.Tx) (string, map[string]string, error) {
 		return c.Key.String(), nil, a.replacePassword(ctx, tx, c.Key, hash, who.Session.ID)
 	})
+}
+
+// checkOwnPassword says whether this is the actor's password, counting failures as the sign-in does.
+// Invalid password_wrong, or TooMany sign_in_locked.
+func (a *App) checkOwnPassword(ctx context.Context, who crm.Who, password string) (store.Credentials, []lockSource, error) {
+	c, err := a.store.Read().Credentials(ctx, who.Actor.Key)
+	if err != nil {
+		return c, nil, err
+	}
+	sources := lockSources(c.Key.Kind, c.Email, crm.Client{})
+	if err := a.checkLocked(ctx, sources); err != nil {
+		return c, nil, err
+	}
+	right, err := a.passwords.check(ctx, c.PasswordHash, password)
+	if err != nil || right {
+		return c, sources, err
+	}
+	if err := a.signInFailed(ctx, c.Account, c.Email, sources, who.Client); crm.KeyOf(err) != "sign_in_wrong" {
+		return c, nil, err
+	}
+	return c, nil, crm.Refuse(crm.Invalid, "password_wrong")
 }
 
 func (a *App) newPassword(ctx context.Context, account crm.Account, password string) (string, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -74,20 +73,24 @@ func (a *App) DropStagedPackage(ctx context.Context, who crm.Who, id string) err
 }
 
 // InstallModule writes a module's row and keeps its package. Over an older or newer version of
-// itself it keeps whether the module is activated; settings, log and capabilities stay.
+// itself it keeps whether the module is activated; settings, log and capabilities stay. Whoever
+// signed in must have given the own password a moment before: Denied password_confirmation_needed.
 func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg []byte) error {
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
 	return a.change(ctx, who, "module_installed", func(tx store.Tx) (string, map[string]string, error) {
-		detail := map[string]string{"version": m.Version, "sha256": m.SHA256}
+		if err := a.useConfirmation(ctx, tx, who); err != nil {
+			return "", nil, err
+		}
 		before, err := tx.Module(ctx, m.ID)
 		if err != nil && crm.KindOf(err) != crm.NotFound {
 			return "", nil, err
 		}
-		if err == nil {
+		m.Activated, m.Grants, m.Withdrawn = before.Activated, before.Grants, before.Withdrawn
+		detail := moduleDetail(m, "installed")
+		if before.Version != "" {
 			detail["replaces"] = before.Version
-			m.Activated, m.Grants = before.Activated, before.Grants
 		}
 		m.InstalledAt, m.Crashes, m.CrashedAt, m.Failure = a.Now(), 0, time.Time{}, ""
 		if err := tx.PutPackage(ctx, m.SHA256, pkg); err != nil {
@@ -96,10 +99,7 @@ func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg 
 		if err := tx.PutModule(ctx, m); err != nil {
 			return "", nil, err
 		}
-		if err := tx.SweepPackages(ctx); err != nil {
-			return "", nil, err
-		}
-		return "module:" + m.ID, detail, tx.RaiseRevision(ctx)
+		return "module:" + m.ID, detail, a.forgetWaiting(ctx, tx, m.ID)
 	})
 }
 
@@ -107,7 +107,7 @@ func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg 
 func (a *App) ActivateModule(ctx context.Context, who crm.Who, id string, grants []string) error {
 	return a.changeModule(ctx, who, "module_activated", id, func(m *crm.Module) map[string]string {
 		m.Activated, m.Grants, m.Crashes, m.CrashedAt, m.Failure = true, grants, 0, time.Time{}, ""
-		return map[string]string{"version": m.Version, "grants": strings.Join(grants, " ")}
+		return moduleDetail(*m, "activated")
 	})
 }
 

@@ -254,5 +254,8 @@ func (a *App) sweepRest(ctx context.Context, tx store.Tx, now time.Time) error {
 	if err := tx.SweepStaged(ctx, now.Add(-24*time.Hour)); err != nil {
 		return err
 	}
+	if err := tx.SweepConfirmations(ctx, now.Add(-confirmationLife)); err != nil {
+		return err
+	}
 	return tx.SweepSignInFailures(ctx, now.Add(-lockWindow))
 }

@@ -9,8 +9,11 @@ type Module struct {
 	Version     string
 	Manifest    []byte // module.json as it was in the package
 	SHA256      string // of the package, in hex
+	Signer      Signer // of the package, as it was checked when it came
 	Activated   bool   // an administrator allowed it to run
 	Grants      []string
+	Withdrawn   []string  // grants an administrator took back; they aren't given again by themselves
+	Waiting     bool      // a version whose new grants nobody has accepted yet; the installed one goes on
 	Crashes     int       // in the window that began at CrashedAt
 	CrashedAt   time.Time // zero when it has not crashed
 	Failure     string    // why it was given up, empty while it is not

@@ -81,7 +81,7 @@ const hostCallLimit = 10 * time.Second
 // intercept stands before every method: the grant is checked, time is bounded, a panic stays with
 // the call, and an error becomes what the contract says.
 func (s *hostServices) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
-	if err := permit(info.FullMethod, s.running.grants); err != nil {
+	if err := permit(info.FullMethod, s.running.holds()); err != nil {
 		s.running.log.add("warn", "refused: "+status.Convert(err).Message(), "")
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
@@ -211,7 +212,16 @@ func (s *stage) tryInstall(k kit) (crm.Module, error) {
 	if err != nil {
 		return crm.Module{}, err
 	}
+	s.confirm()
 	return s.m.Install(s.t.Context(), s.ann.Who(), review.StagedID)
+}
+
+// confirm gives Ann's own password again, as the page asks before it installs.
+func (s *stage) confirm() {
+	s.t.Helper()
+	if err := s.site.App.ConfirmPassword(s.t.Context(), s.ann.Who(), app.DemoPassword); err != nil {
+		s.t.Fatalf("confirm the password: %v", err)
+	}
 }
 
 // active installs and activates a package.

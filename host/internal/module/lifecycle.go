@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,22 +15,30 @@ import (
 
 // Install completes a review: the package is unpacked, its row written. A new module is inactive
 // then. Over a running one the new version is started beside and takes over only once it answers:
-// when it doesn't, the old one goes on, nothing has changed, and the error says why. New grants
-// have to be accepted first: such an upgrade leaves the module inactive, for Activate.
+// when it doesn't, the old one goes on, nothing has changed, and the error says why. An upgrade of a
+// running one that asks for more than was granted waits until AcceptGrants, and the module returned
+// says so by Waiting; the old version goes on.
+//
+// Whoever signed in must have confirmed the own password (App.ConfirmPassword) a moment before:
+// Denied password_confirmation_needed. That is used up here.
 func (m *Manager) Install(ctx context.Context, who crm.Who, stagedID string) (crm.Module, error) {
 	staged, err := m.app.StagedPackage(ctx, who, stagedID)
 	if err != nil {
 		return crm.Module{}, err
 	}
-	b, err := readBundle(staged.Filename, staged.Zip)
+	b, signer, err := m.readSigned(ctx, staged.Filename, staged.Zip)
 	if outer := (*outerError)(nil); errors.As(err, &outer) {
 		return crm.Module{}, outer.refusal()
 	}
 	if err != nil {
 		return crm.Module{}, err
 	}
-	row, err := m.install(ctx, who, b, staged.Zip)
+	if err := m.app.CheckConfirmed(ctx, who); err != nil {
+		return crm.Module{}, err
+	}
+	row, err := m.install(ctx, who, b, signer, staged.Zip)
 	if err != nil {
+		m.recordFailure(ctx, who, "install", rowOf(b, signer), err)
 		return crm.Module{}, fmt.Errorf("install %s %s: %w", b.manifest.ID, b.manifest.Version, err)
 	}
 	if err := m.app.DropStagedPackage(ctx, who, stagedID); err != nil {
@@ -40,8 +47,20 @@ func (m *Manager) Install(ctx context.Context, who crm.Who, stagedID string) (cr
 	return row, nil
 }
 
-func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, zip []byte) (crm.Module, error) {
-	row := crm.Module{ID: b.manifest.ID, Version: b.manifest.Version, Manifest: b.texts[manifest.FileName], SHA256: b.sha256}
+// rowOf is a package's row before anybody granted it anything.
+func rowOf(b *bundle, signer crm.Signer) crm.Module {
+	return crm.Module{ID: b.manifest.ID, Version: b.manifest.Version, Manifest: b.texts[manifest.FileName], SHA256: b.sha256, Signer: signer}
+}
+
+// recordFailure writes into the Activity Log that a step was tried and why it failed.
+func (m *Manager) recordFailure(ctx context.Context, who crm.Who, step string, row crm.Module, cause error) {
+	if err := m.app.RecordModuleFailure(context.WithoutCancel(ctx), who, step, row, asProblem(cause).Key); err != nil {
+		m.log.Error("record a failed step of a module's life", "module", row.ID, "step", step, "error", err)
+	}
+}
+
+func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, signer crm.Signer, zip []byte) (crm.Module, error) {
+	row := rowOf(b, signer)
 	before, err := m.app.Module(ctx, row.ID)
 	if err != nil && crm.KindOf(err) != crm.NotFound {
 		return crm.Module{}, err
@@ -54,17 +73,15 @@ func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, zip []byt
 		return crm.Module{}, err
 	}
 	defer u.unlock()
-	if m.shelf.check(row.ID, row.Version, b.sums) != nil {
-		if err := m.shelf.unpack(b); err != nil {
-			return crm.Module{}, err
-		}
-		m.mu.Lock()
-		u.placed = placed{} // it may have been this folder
-		m.mu.Unlock()
+	row.Activated, row.Grants, row.Withdrawn = before.Activated, before.Grants, before.Withdrawn
+	if asks := newGrants(b.manifest, before); row.Activated && len(asks) > 0 {
+		return m.hold(ctx, who, row, asks, zip)
 	}
-	row.Activated, row.Grants = before.Activated, before.Grants
+	if err := m.unpack(u, b); err != nil {
+		return crm.Module{}, err
+	}
 	if row.Activated {
-		return m.upgrade(ctx, who, u, row, b, zip)
+		return m.upgrade(ctx, u, row, b, func() error { return m.app.InstallModule(ctx, who, row, zip) })
 	}
 	if err := m.app.InstallModule(ctx, who, row, zip); err != nil {
 		return crm.Module{}, err
@@ -87,11 +104,23 @@ func (m *Manager) installed(ctx context.Context, id string) (crm.Module, error) 
 	return row, nil
 }
 
-// upgrade replaces an activated module. Its caller holds busy.
-func (m *Manager) upgrade(ctx context.Context, who crm.Who, u *unit, row crm.Module, b *bundle, zip []byte) (crm.Module, error) {
-	if len(newGrants(b.manifest, row.Grants)) > 0 {
-		return m.upgradeInactive(ctx, who, u, row, zip)
+// unpack puts a package in its folder unless it is there and right. Its caller holds busy.
+func (m *Manager) unpack(u *unit, b *bundle) error {
+	if m.shelf.check(b.manifest.ID, b.manifest.Version, b.sums) == nil {
+		return nil
 	}
+	if err := m.shelf.unpack(b); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	u.placed = placed{} // it may have been this folder
+	m.mu.Unlock()
+	return nil
+}
+
+// upgrade replaces an activated module once the new version answers; keep writes its row. Its
+// caller holds busy.
+func (m *Manager) upgrade(ctx context.Context, u *unit, row crm.Module, b *bundle, keep func() error) (crm.Module, error) {
 	if problems := m.unfit(b.manifest); len(problems) > 0 {
 		return crm.Module{}, &problems[0]
 	}
@@ -101,7 +130,7 @@ func (m *Manager) upgrade(ctx context.Context, who crm.Who, u *unit, row crm.Mod
 		m.flushLog(ctx, u.log)
 		return crm.Module{}, err
 	}
-	if err := m.app.InstallModule(ctx, who, row, zip); err != nil {
+	if err := keep(); err != nil {
 		if r != nil {
 			r.stop(false)
 		}
@@ -139,29 +168,8 @@ func (m *Manager) tryNew(ctx context.Context, u *unit, row crm.Module, b *bundle
 	return nil, err
 }
 
-// upgradeInactive installs a version that asks for more than was granted and leaves it to Activate.
-func (m *Manager) upgradeInactive(ctx context.Context, who crm.Who, u *unit, row crm.Module, zip []byte) (crm.Module, error) {
-	if err := m.app.DeactivateModule(ctx, who, row.ID); err != nil {
-		return crm.Module{}, err
-	}
-	u.halt(Installed)
-	if err := m.app.InstallModule(ctx, who, row, zip); err != nil {
-		return crm.Module{}, err
-	}
-	return m.installed(ctx, row.ID)
-}
-
-func newGrants(mf manifest.Manifest, approved []string) []string {
-	var fresh []string
-	for _, g := range mf.Grants {
-		if !slices.Contains(approved, g.Name) {
-			fresh = append(fresh, g.Name)
-		}
-	}
-	return fresh
-}
-
-// Activate allows a module to run, with every grant its manifest asks for, and starts it. It is
+// Activate allows a module to run, with every grant its manifest asks for but those that were
+// withdrawn, and starts it. It is
 // activated only when it answers as it should: otherwise it stays inactive, nothing else is
 // touched, and the error says why. Without Start the module is tried and stopped again; the
 // process that serves then starts it.
@@ -184,6 +192,7 @@ func (m *Manager) Activate(ctx context.Context, who crm.Who, id string) error {
 	if err := m.activate(ctx, who, u, row); err != nil {
 		u.set(Installed, asProblem(err))
 		u.log.say(slog.LevelError, "activate: %v", err)
+		m.recordFailure(ctx, who, "activate", row, err)
 		m.flushLog(context.WithoutCancel(ctx), u.log)
 		return fmt.Errorf("activate %s: %w", id, err)
 	}
@@ -193,7 +202,7 @@ func (m *Manager) Activate(ctx context.Context, who crm.Who, id string) error {
 }
 
 func (m *Manager) activate(ctx context.Context, who crm.Who, u *unit, row crm.Module) error {
-	row.Grants = newGrants(manifestOf(row), nil)
+	row.Grants = newGrants(manifestOf(row), crm.Module{Withdrawn: row.Withdrawn})
 	serving := m.serving()
 	if serving {
 		u.set(Starting, nil)

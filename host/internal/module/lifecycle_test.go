@@ -25,6 +25,7 @@ func TestFromUploadToUninstall(t *testing.T) {
 		t.Errorf("grants: %+v", review.Grants)
 	}
 
+	s.confirm()
 	if _, err := s.m.Install(ctx, who, review.StagedID); err != nil {
 		t.Fatal(err)
 	}
@@ -176,21 +177,6 @@ func TestAnUpgradeThatWillNotStartLeavesTheOldOneRunning(t *testing.T) {
 	wantKey(t, err, crm.Unavailable, "module_start_exit")
 	if row := s.row("sample"); row.State != Active || row.Version != "1.0.0" || s.pid("sample") != before {
 		t.Errorf("row: %+v", row)
-	}
-}
-
-func TestNewGrantsWaitForActivate(t *testing.T) {
-	s := newStage(t, nil)
-	s.active(kit{grants: `[{ "name": "session.switch", "why": "To decide." }]`})
-	s.install(kit{version: "1.1.0"})
-	if row := s.row("sample"); row.State != Installed || row.Activated || !row.CanActivate || row.Version != "1.1.0" {
-		t.Errorf("row: %+v", row)
-	}
-	if err := s.m.Activate(t.Context(), s.ann.Who(), "sample"); err != nil {
-		t.Fatal(err)
-	}
-	if row := s.row("sample"); len(row.Grants) != 3 {
-		t.Errorf("grants: %v", row.Grants)
 	}
 }
 

@@ -21,14 +21,15 @@ import (
 
 // Options are what a Manager is made of.
 type Options struct {
-	App         *app.App
-	Dir         string // modules are unpacked here, as <id>/<version>/
-	RunDir      string // sockets and temporary files of their processes; a short path
-	HostVersion string // a semantic version; the App's own when empty
-	Log         *slog.Logger
-	MaxUpload   int64             // bytes; DefaultMaxUpload when zero
-	AllowUpload bool              // off: packages come by the command line only
-	Icons       func(string) bool // the host's icons; nil takes any well-formed name
+	App              *app.App
+	Dir              string // modules are unpacked here, as <id>/<version>/
+	RunDir           string // sockets and temporary files of their processes; a short path
+	HostVersion      string // a semantic version; the App's own when empty
+	Log              *slog.Logger
+	MaxUpload        int64             // bytes; DefaultMaxUpload when zero
+	AllowUpload      bool              // off: packages come by the command line only
+	RequireSignature bool              // on: only packages signed by a trusted key are installed
+	Icons            func(string) bool // the host's icons; nil takes any well-formed name
 }
 
 // timing is every wait there is, so that tests need not wait as long.
@@ -57,21 +58,22 @@ func usualTiming() timing {
 //
 // Its methods may be called from any goroutine. None holds a lock while it waits for a module.
 type Manager struct {
-	app         *app.App
-	shelf       shelf
-	runDir      string
-	hostVersion string
-	log         *slog.Logger
-	maxUpload   int64
-	allowUpload bool
-	icons       func(string) bool
-	timing      timing
-	calls       atomic.Uint64
-	surface     atomic.Pointer[Surface]
-	kicked      chan struct{}
-	running     context.Context    //nolint:containedctx // from Start to Stop, for work nobody waits for
-	cancel      context.CancelFunc // ends it
-	work        sync.WaitGroup
+	app              *app.App
+	shelf            shelf
+	runDir           string
+	hostVersion      string
+	log              *slog.Logger
+	maxUpload        int64
+	allowUpload      bool
+	requireSignature bool
+	icons            func(string) bool
+	timing           timing
+	calls            atomic.Uint64
+	surface          atomic.Pointer[Surface]
+	kicked           chan struct{}
+	running          context.Context    //nolint:containedctx // from Start to Stop, for work nobody waits for
+	cancel           context.CancelFunc // ends it
+	work             sync.WaitGroup
 
 	mu      sync.Mutex // never held over a call to a module, the database or the disk
 	units   map[string]*unit
@@ -83,7 +85,7 @@ type Manager struct {
 func New(o Options) *Manager {
 	m := &Manager{
 		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
-		allowUpload: o.AllowUpload, icons: o.Icons, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
+		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, icons: o.Icons, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
 	}
 	if m.hostVersion == "" && o.App != nil {
 		m.hostVersion = o.App.Version()

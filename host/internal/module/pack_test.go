@@ -110,6 +110,7 @@ func TestTheShippedModuleRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.confirm()
 	if _, err := s.m.Install(ctx, who, review.StagedID); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,9 @@ type bundle struct {
 	size     int64
 	sums     checksums
 	entries  []entry           // every file but junk, by path
-	texts    map[string][]byte // module.json, SHA256SUMS and languages/*.json
+	texts    map[string][]byte // module.json, SHA256SUMS and its signature, languages/*.json
+
+	signature *signature // nil when it has none; whose it is hasn't been checked
 }
 
 // readBundle verifies a zip from its first limit to its last checksum. Errors are crm.Errors with
@@ -61,7 +63,10 @@ func openBundle(filename string, data []byte) (*bundle, error) {
 	if err := b.readManifest(); err != nil {
 		return nil, err
 	}
-	return b, b.readSums()
+	if err := b.readSums(); err != nil {
+		return nil, err
+	}
+	return b, b.readSignature()
 }
 
 // outerError says the zip is the download package around one or more modules.
@@ -142,7 +147,7 @@ func (b *bundle) readManifest() error {
 
 // reserved names are those of the host's own settings sections and addresses.
 func reserved(id string) bool {
-	return slices.Contains([]string{"general", "security", "modules", "settings", "host", "core", "upload", "review", "new"}, id)
+	return slices.Contains([]string{"general", "security", "modules", "settings", "host", "core", "upload", "review", "new", "keys"}, id)
 }
 
 // readSums reads SHA256SUMS, without which a package is refused.

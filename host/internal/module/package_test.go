@@ -320,6 +320,7 @@ func TestTheDownloadPackageIsUnderstood(t *testing.T) {
 	if err != nil || inner.Manifest.ID != "sample" || inner.Filename != "sample.zip" {
 		t.Fatalf("inner: %+v %v", inner, err)
 	}
+	s.confirm()
 	if _, err := s.m.Install(t.Context(), s.ann.Who(), inner.StagedID); err != nil {
 		t.Fatal(err)
 	}

@@ -142,6 +142,9 @@ func (m *Manager) place(ctx context.Context, row crm.Module, known placed) (plac
 	if err != nil || b.sha256 != row.SHA256 || b.manifest.ID != id || b.manifest.Version != version {
 		return placed{}, packageMissing(row, err)
 	}
+	if err := b.checkKept(row); err != nil {
+		return placed{}, err
+	}
 	if m.shelf.check(id, version, b.sums) == nil {
 		return m.shelf.placed(b), nil
 	}

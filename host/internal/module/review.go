@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -26,7 +25,10 @@ type Review struct {
 	Manifest                   manifest.Manifest
 	Platforms                  []string
 	Grants                     []ReviewGrant
-	Signed                     bool
+	Signed                     bool       // by whomever
+	Signer                     crm.Signer // trusted, or an id nobody here knows, or nobody
+	InstalledSigner            crm.Signer // of the installed version
+	SignerChanged              bool       // the installed version was signed by somebody else, who was trusted
 	InstalledVersion           string
 	Change                     string      // "new", "upgrade", "reinstall" or "downgrade"
 	Problems                   []crm.Error // it can be installed, but not activated, for these
@@ -37,7 +39,8 @@ type Review struct {
 // Why the author's own words.
 type ReviewGrant struct {
 	Name, Meaning, Why string
-	New                bool // not granted to the version that is installed
+	New                bool // not granted to the version that is installed, nor withdrawn from it
+	Withdrawn          bool // taken back from the installed version; it stays so
 }
 
 // Upload takes a zip, verifies it entirely and keeps it for Install. Nothing is written to disk.
@@ -105,7 +108,7 @@ func cleanFilename(name string) string {
 
 // review verifies a zip and compares it with what is installed.
 func (m *Manager) review(ctx context.Context, filename string, data []byte) (Review, error) {
-	b, err := readBundle(filename, data)
+	b, signer, err := m.readSigned(ctx, filename, data)
 	if outer := (*outerError)(nil); errors.As(err, &outer) {
 		return Review{Filename: filename, SHA256: outer.sha256, Size: int64(len(data)), Inner: outer.inner, Problems: []crm.Error{*outer.refusal()}}, nil
 	}
@@ -114,24 +117,20 @@ func (m *Manager) review(ctx context.Context, filename string, data []byte) (Rev
 	}
 	r := Review{
 		Filename: filename, SHA256: b.sha256, Size: b.size, Manifest: b.manifest, Platforms: b.manifest.Platforms(),
-		Change: "new", Problems: m.unfit(b.manifest),
+		Change: "new", Problems: m.unfit(b.manifest), Signed: signer.Signed(), Signer: signer,
 	}
-	var approved []string
+	var installed crm.Module
 	if m.app != nil {
 		before, err := m.app.Module(ctx, b.manifest.ID)
 		if err != nil && crm.KindOf(err) != crm.NotFound {
 			return Review{}, err
 		}
 		if err == nil {
-			r.InstalledVersion, r.Change, approved = before.Version, change(before.Version, b.manifest.Version), before.Grants
+			r.InstalledVersion, r.Change, installed = before.Version, change(before.Version, b.manifest.Version), before
+			r.InstalledSigner, r.SignerChanged = before.Signer, before.Signer.Trusted && before.Signer.PublicKey != signer.PublicKey
 		}
 	}
-	for _, g := range b.manifest.Grants {
-		r.Grants = append(r.Grants, ReviewGrant{
-			Name: g.Name, Meaning: "grant_" + strings.NewReplacer(".", "_", "-", "_").Replace(g.Name), Why: g.Why,
-			New: !slices.Contains(approved, g.Name),
-		})
-	}
+	r.Grants = reviewGrants(b.manifest, installed)
 	return r, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/sdk/manifest"
@@ -19,6 +20,16 @@ type Row struct {
 	Links                               []Link     // the module's own, while it is active
 	CanActivate                         bool
 	WhyNot                              *crm.Error // why it can't be activated here
+	Waiting                             *WaitingVersion
+	SignerRevoked                       bool // who signed it was trusted then, and isn't any more
+}
+
+// WaitingVersion is an upgrade that waits until somebody accepts what it newly asks for.
+type WaitingVersion struct {
+	Version, SHA256 string
+	Signer          crm.Signer
+	Since           time.Time
+	Grants          []ReviewGrant // the new ones
 }
 
 // Modules lists the installed modules by id. A broken one never hides the others: its row says
@@ -35,7 +46,7 @@ func (m *Manager) Modules(ctx context.Context, who crm.Who) ([]Row, error) {
 	for i, module := range modules {
 		rows[i] = m.row(ctx, module, who)
 	}
-	return rows, nil
+	return rows, m.addTrust(ctx, who, rows)
 }
 
 func (m *Manager) row(ctx context.Context, module crm.Module, who crm.Who) Row {

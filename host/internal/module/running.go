@@ -26,7 +26,8 @@ type running struct {
 	manager  *Manager
 	row      crm.Module // as it was when it started
 	manifest manifest.Manifest
-	grants   []string
+	grants   []string                 // as it was told when it started
+	narrowed atomic.Pointer[[]string] // those left of them, when some were taken away since
 	process  *process
 	gate     *gate
 	log      *moduleLog
@@ -84,17 +85,6 @@ func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, t *t
 		return nil, r.startFault("module_start", err)
 	}
 	return r, nil
-}
-
-// granted are the approved grants the manifest still asks for.
-func granted(m manifest.Manifest, approved []string) []string {
-	var grants []string
-	for _, g := range m.Grants {
-		if slices.Contains(approved, g.Name) {
-			grants = append(grants, g.Name)
-		}
-	}
-	return grants
 }
 
 // setTexts gives the module's texts a new revision when they differ.

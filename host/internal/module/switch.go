@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +22,7 @@ const maxRefusalKey = 64
 // Unavailable when none runs, when one that decides is activated but doesn't run, when one fails,
 // is silent for its two seconds or allows without a limit: anything but a clear yes is a no.
 func (m *Manager) DecideSwitch(ctx context.Context, q crm.SwitchQuestion) (crm.SwitchDecision, error) {
-	deciders, err := m.deciders()
+	deciders, err := m.deciders(ctx)
 	if err != nil {
 		return crm.SwitchDecision{}, err
 	}
@@ -41,19 +40,30 @@ func (m *Manager) DecideSwitch(ctx context.Context, q crm.SwitchQuestion) (crm.S
 	return decision, nil
 }
 
-// deciders are the running modules that decide, by id. An activated module that would decide but
-// doesn't run can't be passed over: it might have refused.
-func (m *Manager) deciders() ([]*running, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// deciders are the running modules that decide, by id. The database says who should: a module that
+// was deactivated, upgraded or lost its grant a moment ago, maybe in another process, is not asked
+// any more. One that would decide but doesn't run can't be passed over: it might have refused.
+func (m *Manager) deciders(ctx context.Context) ([]*running, error) {
+	rows, err := m.app.Modules(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var deciders []*running
-	for _, id := range slices.Sorted(maps.Keys(m.units)) {
-		u := m.units[id]
-		r := u.current.Load()
-		switch {
-		case r == nil && u.row.Activated && u.manifest.Asks(manifest.GrantSessionSwitch):
+	for _, row := range rows {
+		if !row.Activated || !slices.Contains(row.Grants, manifest.GrantSessionSwitch) {
+			continue
+		}
+		var r *running
+		if u := m.known(row.ID); u != nil {
+			r = u.current.Load()
+		}
+		if r == nil {
+			if !manifestOf(row).Asks(manifest.GrantSessionSwitch) {
+				continue
+			}
 			return nil, crm.Refuse(crm.Unavailable, "switch_module_off")
-		case r != nil && r.decides:
+		}
+		if r.decides {
 			deciders = append(deciders, r)
 		}
 	}

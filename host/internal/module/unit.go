@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"math/rand/v2"
 	"path/filepath"
 	"sync/atomic"
@@ -87,6 +88,8 @@ func (u *unit) settle(ctx context.Context) {
 	case !row.Activated:
 		u.halt(Installed)
 		u.learnTexts(ctx, row)
+	case r != nil && r.row.SHA256 == row.SHA256 && !r.sameGrants(row):
+		u.regrant(ctx, row)
 	case r != nil && r.row.SHA256 == row.SHA256:
 		u.refresh(ctx, r)
 	case r != nil:
@@ -156,8 +159,16 @@ func (u *unit) watch(r *running) {
 	u.state, u.problem, u.notBefore = Restarting, problem, time.Now().Add(u.m.timing.backoff)
 	u.m.mu.Unlock()
 	r.process.stop(0)
-	u.log.say(slog.LevelError, "the process ended by itself: %v", problem)
+	u.log.say(slog.LevelError, "the process ended by itself: %s", howEnded(code, signal))
 	u.crashed(context.WithoutCancel(u.m.running), problem, signal == "SIGTERM")
+}
+
+// howEnded is for the log, which is in English.
+func howEnded(code int, signal string) string {
+	if signal != "" {
+		return "killed by " + signal
+	}
+	return "exit code " + strconv.Itoa(code)
 }
 
 // crashed counts, plans the next start or gives the module up, and tells the database, so that

@@ -9,16 +9,20 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-const moduleColumns = `SELECT id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at FROM modules `
+const moduleColumns = `SELECT id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at, signer, withdrawn FROM modules `
 
 func scanModule(row scanner) (crm.Module, error) {
 	var (
-		m                  crm.Module
-		grants             string
-		crashed, installed int64
+		m                         crm.Module
+		grants, signer, withdrawn string
+		crashed, installed        int64
 	)
-	err := row.Scan(&m.ID, &m.Version, &m.Manifest, &m.SHA256, &m.Activated, &grants, &m.Crashes, &crashed, &m.Failure, &installed)
-	m.Grants, m.CrashedAt, m.InstalledAt = strings.Fields(grants), at(crashed), at(installed)
+	err := row.Scan(&m.ID, &m.Version, &m.Manifest, &m.SHA256, &m.Activated, &grants, &m.Crashes, &crashed, &m.Failure, &installed, &signer, &withdrawn)
+	if err != nil {
+		return m, err
+	}
+	m.Grants, m.Withdrawn, m.CrashedAt, m.InstalledAt = strings.Fields(grants), strings.Fields(withdrawn), at(crashed), at(installed)
+	m.Signer, err = signerOf(signer)
 	return m, err
 }
 
@@ -34,15 +38,20 @@ func (t Tx) Module(ctx context.Context, id string) (crm.Module, error) {
 
 // PutModule writes a module's row, new or not.
 func (t Tx) PutModule(ctx context.Context, m crm.Module) error {
-	return t.exec(ctx, "write module", `INSERT INTO modules (id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	return t.exec(ctx, "write module", `INSERT INTO modules (id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at, signer, withdrawn)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (id) DO UPDATE SET version = excluded.version, manifest = excluded.manifest, sha256 = excluded.sha256, activated = excluded.activated, grants = excluded.grants,
-		crashes = excluded.crashes, crashed_at = excluded.crashed_at, failure = excluded.failure, installed_at = excluded.installed_at`,
-		m.ID, m.Version, m.Manifest, m.SHA256, m.Activated, strings.Join(m.Grants, " "), m.Crashes, millis(m.CrashedAt), m.Failure, millis(m.InstalledAt))
+		crashes = excluded.crashes, crashed_at = excluded.crashed_at, failure = excluded.failure, installed_at = excluded.installed_at,
+		signer = excluded.signer, withdrawn = excluded.withdrawn`,
+		m.ID, m.Version, m.Manifest, m.SHA256, m.Activated, strings.Join(m.Grants, " "), m.Crashes, millis(m.CrashedAt), m.Failure, millis(m.InstalledAt),
+		signerText(m.Signer), strings.Join(m.Withdrawn, " "))
 }
 
-// DeleteModule removes a module's row.
+// DeleteModule removes a module's row, and the version that waits beside it.
 func (t Tx) DeleteModule(ctx context.Context, id string) error {
+	if err := t.DeleteWaitingModule(ctx, id); err != nil {
+		return err
+	}
 	return t.exec(ctx, "delete module", `DELETE FROM modules WHERE id = $1`, id)
 }
 
@@ -59,7 +68,7 @@ func (t Tx) Package(ctx context.Context, sha256 string) ([]byte, error) {
 
 // SweepPackages removes packages no module uses.
 func (t Tx) SweepPackages(ctx context.Context) error {
-	return t.exec(ctx, "sweep packages", `DELETE FROM module_packages WHERE sha256 NOT IN (SELECT sha256 FROM modules)`)
+	return t.exec(ctx, "sweep packages", `DELETE FROM module_packages WHERE sha256 NOT IN (SELECT sha256 FROM modules) AND sha256 NOT IN (SELECT sha256 FROM waiting_modules)`)
 }
 
 // PutStaged keeps an uploaded package for review.
