@@ -472,7 +472,7 @@ func (c *client) uploadTooBig(size int64) {
 		"\r\n--x\r\nContent-Disposition: form-data; name=\"package\"; filename=\"big.zip\"\r\nContent-Type: application/zip\r\n\r\n"
 	body := io.MultiReader(strings.NewReader(head), io.LimitReader(zeros{}, size), strings.NewReader("\r\n--x--\r\n"))
 	got := c.sendBody(http.MethodPost, "/admin/modules/upload", body, "multipart/form-data; boundary=x", http.Header{"X-Form-Token": {c.token()}})
-	c.want(got, http.StatusRequestEntityTooLarge, "64.0 MiB", "65.0 MiB", "modules.max-upload")
+	c.want(got, http.StatusRequestEntityTooLarge, "64.0 MiB", "65.0 MiB", "modules.max_upload")
 }
 
 type zeros struct{}

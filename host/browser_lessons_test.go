@@ -614,9 +614,8 @@ func TestEveryWrongUploadGetsItsSentence(t *testing.T) {
 	}
 	p.open("/admin/modules")
 	p.SetFile("Choose File", big)
-	p.See("larger than 64.0 MiB")
-	p.See("65.0 MiB")
-	p.See("modules.max-upload")
+	p.See("The file is 65.0 MiB and at most 64.0 MiB are taken")
+	p.See("modules.max_upload")
 	c := signedInClient(t, d, ann)
 	c.uploadTooBig(65 << 20)
 

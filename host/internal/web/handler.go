@@ -79,7 +79,9 @@ func (v *visit) checkArea() error {
 		return nil
 	case v.who.Switched():
 		return crm.Refuse(crm.Denied, "area_while_switched", "Subject", v.who.Subject.Title())
-	case rt.method == get && v.r.URL.Path == rt.area.Home():
+	case v.ended, rt.method == get && (rt.area == portal || v.r.URL.Path == rt.area.Home()):
+		// The switch has just ended under a page of somebody else's area, or a staff member strayed
+		// into the portal: home, where the sentence that says why is waiting.
 		v.redirect(v.who.Area().Home())
 		return nil
 	default:
@@ -133,6 +135,11 @@ func (v *visit) checkToken() error {
 		token = v.r.PostForm.Get("form_token")
 	}
 	scope, err := v.app.CheckFormToken(v.who, token)
+	if crm.KindOf(err) == crm.Conflict && v.route.pattern == "/session/restore" && !v.who.Switched() {
+		// The page was a switched one, and its switch has ended by itself: what was asked for is done.
+		v.ended = true
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -76,6 +76,7 @@ func (v *visit) resolve() error {
 	v.who, v.notice = resolution.Who, resolution.Notice
 	v.who.Client = v.client
 	if resolution.NewSecret != "" {
+		v.ended = true
 		return v.setSecret(resolution.NewSecret)
 	}
 	return nil

@@ -33,6 +33,10 @@ func (v *visit) switchTarget() (crm.AccountKey, error) {
 // restoreSession sets the subject back to the actor. It takes no parameter, needs no right and no
 // module, and works from both areas.
 func (v *visit) restoreSession() error {
+	if v.ended && !v.who.Switched() {
+		v.redirect(v.who.Area().Home())
+		return nil
+	}
 	secret, ended, err := v.app.RestoreSession(v.r.Context(), v.who)
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type visit struct {
 	lang     string
 	body     []byte // of a module's page, as it came
 	answered bool
+	ended    bool // the switch of this session has ended by itself, under the visitor's hands
 }
 
 // text is a sentence of the host in the page's language.

@@ -172,7 +172,7 @@
       wrong.textContent = "";
       review.replaceChildren();
       if (!/\.zip$/i.test(chosen.name)) return refuse(form.dataset.onlyZip);
-      if (chosen.size > Number(form.dataset.max)) return refuse(form.dataset.tooBig);
+      if (chosen.size > Number(form.dataset.max)) return refuse(form.dataset.tooBig.replace("#", (chosen.size / 1048576).toFixed(1) + " MiB"));
       const data = new FormData(form);
       request = new XMLHttpRequest();
       request.open("POST", form.action);
