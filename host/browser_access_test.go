@@ -195,6 +195,9 @@ func (p *person) inspect(t *testing.T, place place, name string) {
 	if wide := p.Overflow(); wide != "" {
 		t.Errorf("%s at 360 px: %s", name, wide)
 	}
+	if covered := p.coveredHeading(); covered != "" {
+		t.Errorf("%s at 360 px: the heading is covered by %s", name, covered)
+	}
 	pictures(p.Browser, name+"-360")
 	p.Viewport(1920, 1080)
 	if wide := p.Overflow(); wide != "" {
@@ -225,6 +228,9 @@ func (p *person) narrow(t *testing.T, place place, name string, rightToLeft bool
 	if rightToLeft != (direction == "rtl") {
 		t.Errorf("%s runs %s", name, direction)
 	}
+	if rightToLeft {
+		p.report(t, name+", mirrored", p.mirrored())
+	}
 	pictures(p.Browser, name+"-rtl")
 	p.Viewport(360, 740)
 	if wide := p.Overflow(); wide != "" {
@@ -232,6 +238,34 @@ func (p *person) narrow(t *testing.T, place place, name string, rightToLeft bool
 	}
 	pictures(p.Browser, name+"-rtl-360")
 	p.report(t, name+", console", unexpected(p.ConsoleErrors()[before:]))
+}
+
+// coveredHeading is the text of a control that stands on the heading, "" when none does.
+func (p *person) coveredHeading() string {
+	p.t.Helper()
+	var covered string
+	p.Eval(`(() => {
+		const heading = document.querySelector('main h1')
+		if (!heading) return ''
+		const words = document.createRange()
+		words.selectNodeContents(heading)
+		const a = words.getBoundingClientRect()
+		const over = [...document.querySelectorAll('main a, main button')].find(e => {
+			const b = e.getBoundingClientRect()
+			return b.width && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1
+		})
+		return over ? over.innerText : ''
+	})()`, &covered)
+	return covered
+}
+
+// mirrored are times and telephone numbers that a right-to-left page would turn around.
+func (p *person) mirrored() []string {
+	p.t.Helper()
+	var wrong []string
+	p.Eval(`[...document.querySelectorAll('main *')].filter(e => e.checkVisibility() && !e.children.length && (e.localName === 'time' || /^\+\d[\d ]+$/.test(e.innerText)))
+		.filter(e => getComputedStyle(e).direction !== 'ltr').slice(0, 3).map(e => e.innerText)`, &wrong)
+	return wrong
 }
 
 func (p *person) report(t *testing.T, where string, wrong []string) {

@@ -14,6 +14,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -118,11 +119,12 @@ func visitor(t *testing.T, d demo) *person {
 	return &person{hosttest.NewBrowser(t), t, d.Address}
 }
 
-// signedIn opens a browser and signs in by the form.
+// signedIn opens a browser at the dashboard of somebody who has signed in.
 func signedIn(t *testing.T, d demo, email string) *person {
 	t.Helper()
 	p := visitor(t, d)
-	p.signIn(email, demoPassword)
+	signedInClient(t, d, email).lend(p.Browser)
+	p.open(home(email))
 	return p
 }
 
@@ -472,7 +474,21 @@ func (c *client) uploadTooBig(size int64) {
 		"\r\n--x\r\nContent-Disposition: form-data; name=\"package\"; filename=\"big.zip\"\r\nContent-Type: application/zip\r\n\r\n"
 	body := io.MultiReader(strings.NewReader(head), io.LimitReader(zeros{}, size), strings.NewReader("\r\n--x--\r\n"))
 	got := c.sendBody(http.MethodPost, "/admin/modules/upload", body, "multipart/form-data; boundary=x", http.Header{"X-Form-Token": {c.token()}})
-	c.want(got, http.StatusRequestEntityTooLarge, "64.0 MiB", "65.0 MiB", "modules.max_upload")
+	c.want(got, http.StatusRequestEntityTooLarge, "64.0 MiB", "65.0 MiB")
+	namesASetting(c.t, got.text())
+}
+
+// namesASetting checks that the setting a sentence speaks of is one that --help lists.
+func namesASetting(t *testing.T, sentence string) {
+	t.Helper()
+	help, err := exec.CommandContext(t.Context(), hosttest.Program(t), "serve", "--help").Output() //nolint:gosec // G204: our own program
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`\(setting ([^)]+)\)`).FindStringSubmatch(sentence)
+	if named == nil || !strings.Contains(string(help), named[1]) {
+		t.Errorf("no setting that --help knows is named: %s", sentence)
+	}
 }
 
 type zeros struct{}
