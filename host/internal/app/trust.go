@@ -14,7 +14,7 @@ import (
 )
 
 // confirmationLife is how long the own password, given again, is good for: once.
-const confirmationLife = 5 * time.Minute
+const confirmationLife = 15 * time.Minute
 
 // maxPublicKeyText bounds a public key with the comment line above it.
 const maxPublicKeyText = 2000
@@ -126,7 +126,7 @@ func (a *App) ConfirmPassword(ctx context.Context, who crm.Who, password string)
 // CheckConfirmed says whether the own password was given in this session a moment ago: Denied
 // password_confirmation_needed when it wasn't. It uses nothing up.
 func (a *App) CheckConfirmed(ctx context.Context, who crm.Who) error {
-	if atCommandLine(who) {
+	if atCommandLine(who) || a.justSignedIn(who) {
 		return nil
 	}
 	confirmed, err := a.store.Read().SessionConfirmed(ctx, who.Session.ID, a.Now().Add(-confirmationLife))
@@ -137,7 +137,7 @@ func (a *App) CheckConfirmed(ctx context.Context, who crm.Who) error {
 }
 
 func (a *App) useConfirmation(ctx context.Context, tx store.Tx, who crm.Who) error {
-	if atCommandLine(who) {
+	if atCommandLine(who) || a.justSignedIn(who) {
 		return nil
 	}
 	used, err := tx.UseConfirmation(ctx, who.Session.ID, a.Now().Add(-confirmationLife))
@@ -145,6 +145,12 @@ func (a *App) useConfirmation(ctx context.Context, tx store.Tx, who crm.Who) err
 		err = crm.Refuse(crm.Denied, "password_confirmation_needed")
 	}
 	return err
+}
+
+// justSignedIn tells whether the own password was given a moment ago to sign in: asking for it again
+// at once would teach people to type it without thinking.
+func (a *App) justSignedIn(who crm.Who) bool {
+	return who.Session.ID != 0 && a.Now().Sub(who.Session.CreatedAt) < confirmationLife
 }
 
 // atCommandLine tells crm.Operator from everybody who signed in.
