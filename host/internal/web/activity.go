@@ -29,7 +29,8 @@ var activityActions = []string{
 	"signed_in", "signed_out", "sign_in_failed", "switch_started", "switch_ended", "switch_refused", "refused",
 	"staff_created", "staff_changed", "role_saved", "role_deleted", "customer_created", "customer_changed", "customer_deleted",
 	"contact_created", "contact_changed", "contact_deleted", "company_changed", "profile_changed", "password_changed", "settings_changed",
-	"module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled",
+	"module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled", "module_step_failed",
+	"module_held", "module_grants_accepted", "module_grants_refused", "module_grants_changed", "trusted_key_added", "trusted_key_removed",
 }
 
 func (v *visit) activity() error {

@@ -70,7 +70,7 @@ var fieldOf = map[string]string{
 	"email_invalid": "email", "email_taken": "email", "name_invalid": "name", "role_name_taken": "name",
 	"company_invalid": "company", "website_invalid": "website", "language_invalid": "language", "theme_invalid": "theme",
 	"password_short": "password", "password_long": "password", "password_is_name": "password", "password_wrong": "old_password",
-	"passwords_differ": "repeat",
+	"passwords_differ": "repeat", "trusted_key_invalid": "public_key", "trusted_key_exists": "public_key",
 }
 
 // refuse puts an error into the form when a person can mend it there, and gives back every other.

@@ -1,10 +1,6 @@
 package web
 
 import (
-	"errors"
-	"mime/multipart"
-	"strings"
-
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
@@ -18,7 +14,6 @@ type modulesView struct {
 	MaxUpload int64
 	MaxText   string
 	Error     string
-	Review    *reviewView
 }
 
 // moduleRow is one installed module as its row says it.
@@ -31,6 +26,8 @@ type moduleRow struct {
 	Links     []actionLink
 	Active    bool // activated: it may be deactivated, and not uninstalled
 	Base      string
+	Signature string       // who signed it
+	Waiting   *waitingView // an upgrade that asks for more, nil when there is none
 }
 
 func (v *visit) moduleList() error { return v.showModules(nil) }
@@ -70,137 +67,11 @@ func (v *visit) moduleRow(row module.Row) moduleRow {
 	if row.WhyNot != nil {
 		r.Why = v.sentence(row.WhyNot)
 	}
+	r.Signature, r.Waiting = v.signature(row), v.waiting(row.Waiting)
 	for _, link := range v.modules.Surface().ActionLinks(row.ID, v.viewer(v.moduleLanguage())) {
 		r.Links = append(r.Links, actionLink{Label: link.Label, Href: v.path(link.Href)})
 	}
 	return r
-}
-
-// reviewView is what an administrator reads before installing.
-type reviewView struct {
-	*Page
-	Review    module.Review
-	Base      string
-	SizeText  string
-	ChangeTxt string
-	Grants    []reviewGrant
-	Problems  []string
-	Button    string
-	Blocked   string
-}
-
-type reviewGrant struct {
-	Meaning string
-	Why     string
-	New     bool
-}
-
-// uploadModule takes the package and shows its review. A script asks for the review alone and puts
-// it in place; without one the review is a page of its own.
-func (v *visit) uploadModule() error {
-	file, header, err := v.uploadedFile()
-	if err != nil {
-		return v.uploadFailed(err)
-	}
-	defer file.Close()
-	review, err := v.modules.Upload(v.r.Context(), v.who, header.Filename, file)
-	if err != nil {
-		return v.uploadFailed(err)
-	}
-	if v.wantsFragment() {
-		return v.showReview(review)
-	}
-	v.redirect("/admin/uploads/" + review.StagedID)
-	return nil
-}
-
-// uploadFailed says in place what is wrong with the package.
-func (v *visit) uploadFailed(err error) error {
-	switch crm.KindOf(err) {
-	case crm.Invalid, crm.TooLarge, crm.Conflict:
-		if !v.wantsFragment() {
-			return v.showModules(err)
-		}
-	}
-	return err
-}
-
-func (v *visit) uploadedFile() (multipart.File, *multipart.FileHeader, error) {
-	file, header, err := v.r.FormFile("package")
-	if err != nil {
-		return nil, nil, &crm.Error{Kind: crm.Invalid, Key: "module_no_file", Err: err}
-	}
-	if header.Size > v.maxUpload {
-		return nil, nil, errors.Join(file.Close(), crm.Refuse(crm.TooLarge, "module_too_big", "Size", bytesText(header.Size), "Max", bytesText(v.maxUpload)))
-	}
-	return file, header, nil
-}
-
-func (v *visit) reviewModule() error {
-	review, err := v.modules.Review(v.r.Context(), v.who, v.r.PathValue("staged"))
-	if err != nil {
-		return err
-	}
-	return v.showReview(review)
-}
-
-// reviewInnerModule goes on with the package that was found inside the uploaded one.
-func (v *visit) reviewInnerModule() error {
-	review, err := v.modules.ReviewInner(v.r.Context(), v.who, v.r.PathValue("staged"), v.value("name"))
-	if err != nil {
-		return v.uploadFailed(err)
-	}
-	v.redirect("/admin/uploads/" + review.StagedID)
-	return nil
-}
-
-func (v *visit) showReview(r module.Review) error {
-	p := v.newPage(v.text("title_review", "Name", r.Manifest.Name))
-	view := reviewView{
-		Page: p, Review: r, Base: v.path("/admin/uploads/" + r.StagedID), SizeText: bytesText(r.Size),
-		Button: v.text("install"), Blocked: p.Blocked("sensitive"),
-	}
-	if len(r.Inner) > 0 {
-		p.Title = v.text("title_review", "Name", r.Filename)
-		return v.show("review", view)
-	}
-	view.ChangeTxt = v.text("change_"+r.Change, "New", r.Manifest.Version, "Old", r.InstalledVersion)
-	if r.Change == "reinstall" {
-		view.Button = v.text("reinstall")
-	}
-	for _, g := range r.Grants {
-		grant := reviewGrant{Meaning: v.grantMeaning(g), Why: g.Why, New: g.New && r.Change != "new"}
-		view.Grants = append(view.Grants, grant)
-	}
-	for i := range r.Problems {
-		view.Problems = append(view.Problems, v.sentence(&r.Problems[i]))
-	}
-	return v.show("review", view)
-}
-
-// grantMeaning says what a grant allows, by its name where the host has no words for it.
-func (v *visit) grantMeaning(g module.ReviewGrant) string {
-	key := "grant_" + strings.ReplaceAll(g.Name, ".", "_")
-	if v.languages.has(key) {
-		return v.text(key)
-	}
-	return g.Name
-}
-
-func (v *visit) installModule() error {
-	m, err := v.modules.Install(v.r.Context(), v.who, v.r.PathValue("staged"))
-	if err != nil {
-		return v.uploadFailed(err)
-	}
-	return v.done("/admin/modules", "flash_installed", "Name", v.modules.Surface().Name(m.ID), "Version", m.Version)
-}
-
-func (v *visit) dropReview() error {
-	if err := v.modules.DropReview(v.r.Context(), v.who, v.r.PathValue("staged")); err != nil {
-		return err
-	}
-	v.redirect("/admin/modules")
-	return nil
 }
 
 func (v *visit) activateModule() error {
@@ -289,28 +160,4 @@ func (v *visit) uninstallModule() error {
 		return err
 	}
 	return v.done("/admin/modules", "flash_uninstalled", "Name", name)
-}
-
-// moduleLogView is what a module wrote, and what the host wrote about it.
-type moduleLogView struct {
-	*Page
-	Name string
-	List *list
-	Rows []crm.ModuleLogLine
-}
-
-func (v *visit) moduleLog() error {
-	id := v.r.PathValue("module")
-	found, err := v.modules.Log(v.r.Context(), v.who, id, v.query("level"))
-	if err != nil {
-		return err
-	}
-	name := v.modules.Surface().Name(id)
-	p := v.newPage(v.text("title_module_log", "Name", name))
-	level := field{Name: "level", Kind: "select", Label: v.text("filter_level"), Choices: []choice{{"", v.text("filter_all")}}}
-	for _, each := range []string{"debug", "info", "warn", "error"} {
-		level.Choices = append(level.Choices, choice{each, v.text("level_" + each)})
-	}
-	l := p.newList(v.text("search_log"), found.Next, len(found.Rows), level).emptyText("empty_module_log")
-	return v.show("module_log", moduleLogView{Page: p, Name: name, List: l, Rows: found.Rows})
 }

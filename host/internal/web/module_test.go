@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
@@ -22,7 +23,7 @@ func (b *browser) upload(name string, data []byte, headers ...string) answer {
 	part, _ := form.CreateFormFile("package", name)
 	_, _ = part.Write(data)
 	_ = form.Close()
-	r, err := http.NewRequest("POST", b.http.URL+"/admin/modules/upload", &body)
+	r, err := http.NewRequest(http.MethodPost, b.http.URL+"/admin/modules/upload", &body)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -80,12 +81,16 @@ func TestAModuleIsReviewedInstalledAndUninstalled(t *testing.T) {
 	b.get("/admin/modules")
 	b.upload("impersonation.zip", pkg, "X-Modal", "1").wants(t, 200).says(t, "Install", "SHA-256").silent(t, "<html")
 	review := b.upload("impersonation.zip", pkg).wants(t, 303).Header.Get("Location")
-	b.get(review).wants(t, 200).says(t, "Not signed.", "Install", "It stays inactive until you activate it.")
+	b.get(review).wants(t, 200).says(t, "Not signed.", "Install", "It stays inactive until you activate it.").silent(t, "Your Password")
+	s.ahead.Store(int64(16 * time.Minute)) // the sign-in is no longer fresh
+	b.get(review).wants(t, 200).says(t, "Your Password")
 	s.as(ben).get(review).wants(t, 403)
-	b.post(review+"/install").wants(t, 303).leadsTo(t, "/admin/modules")
+	b.post(review+"/install").wants(t, 422).says(t, "The current password is wrong", "Your Password")
+	b.post(review+"/install", "password", demoPassword).wants(t, 303).leadsTo(t, "/admin/modules")
 	checkPage(t, b.get("/admin/modules").wants(t, 200)).says(t, "is installed.", "Activate", "Uninstall").silent(t, ">Deactivate<")
 	checkPage(t, b.get("/admin/modules/impersonation/uninstall").wants(t, 200))
 	checkPage(t, b.get("/admin/modules/impersonation/log").wants(t, 200))
+	checkPage(t, b.get("/admin/modules/impersonation/grants").wants(t, 200)).says(t, "given when the module is activated")
 	b.get("/admin/modules/impersonation/uninstall")
 	b.post("/admin/modules/impersonation/uninstall", "data", "delete", "name", "wrong").wants(t, 422).says(t, "type the module&#39;s name exactly", `value="wrong"`)
 	b.post("/admin/modules/impersonation/uninstall", "data", "keep").wants(t, 303)
@@ -103,9 +108,26 @@ func TestAnAbandonedReviewIsGone(t *testing.T) {
 	b.get(review).wants(t, 200).says(t, "download.zip is the download package", "Review sample.zip")
 	b.post(review+"/inner", "name", "sample.zip").wants(t, 422).says(t, "module.json isn&#39;t right")
 	b.get(review)
-	b.post(review + "/cancel").wants(t, 303)
+	b.post(review+"/cancel").wants(t, 303)
 	b.get(review).wants(t, 404)
 	if !strings.HasPrefix(review, "/admin/uploads/") {
 		t.Error(review)
 	}
+}
+
+func TestAPublishersKeyIsTrustedAndRemoved(t *testing.T) {
+	s := newSite(t)
+	b := s.as(ann)
+	checkPage(t, b.get("/admin/modules/keys").wants(t, 200)).says(t, "No key is trusted yet.")
+	b.post("/admin/modules/keys", "name", "Acme", "public_key", "nonsense").wants(t, 422).says(t, "That is not a public key as minisign writes it", ">nonsense</textarea>")
+	key := "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+	b.post("/admin/modules/keys", "name", "Acme", "public_key", key).wants(t, 303)
+	a := checkPage(t, b.get("/admin/modules/keys").wants(t, 200)).says(t, "Acme", key, "is trusted now")
+	_, after, _ := strings.Cut(a.body, `/admin/modules/keys/`)
+	remove, _, _ := strings.Cut(after, `"`)
+	checkPage(t, b.get("/admin/modules/keys/"+remove).wants(t, 200)).says(t, "Remove the key of Acme?")
+	b.post("/admin/modules/keys/"+remove).wants(t, 303)
+	b.get("/admin/modules/keys").says(t, "No key is trusted yet.")
+	b.post("/admin/modules/keys/"+remove).wants(t, 404)
+	s.as(ben).get("/admin/modules/keys").wants(t, 403)
 }

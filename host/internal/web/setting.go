@@ -87,6 +87,7 @@ func (v *visit) showModuleSettings(section string, cause error) error {
 	p := v.newPage(page.Title)
 	links := v.modules.Surface().SettingsLinks(section, v.viewer(v.moduleLanguage()))
 	if v.who.Subject.Administrator {
+		links = append(links, module.Link{Label: v.text("module_grants"), Href: "/admin/modules/" + section + "/grants"})
 		links = append(links, module.Link{Label: v.text("module_log"), Href: "/admin/modules/" + section + "/log"})
 	}
 	return v.renderSettings(settingsView{Page: p, Notes: page.Notes, Links: links}, section, fields, cause)
