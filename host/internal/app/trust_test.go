@@ -131,7 +131,8 @@ func TestTrustIsForAdministratorsAsThemselves(t *testing.T) {
 
 func TestInstallingAsksForTheOwnPassword(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
-		ctx, visitor := t.Context(), s.SignIn(t, ann)
+		ctx, visitor, elsewhere := t.Context(), s.SignIn(t, ann), s.SignIn(t, ann)
+		s.Clock.Advance(20 * time.Minute) // the password of the sign-in is long past
 		install := func(who crm.Who) error {
 			return s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "aa"}, []byte("zip"))
 		}
@@ -155,7 +156,7 @@ func TestInstallingAsksForTheOwnPassword(t *testing.T) {
 		refused("with a wrong one", who)
 
 		must(t, s.App.ConfirmPassword(ctx, who, app.DemoPassword))
-		refused("in another session of hers", s.SignIn(t, ann).Who())
+		refused("in another session of hers", elsewhere.Who())
 		nameless := who
 		nameless.Session = crm.Session{}
 		refused("without a session", nameless)
@@ -163,12 +164,25 @@ func TestInstallingAsksForTheOwnPassword(t *testing.T) {
 		refused("a second time", who)
 
 		must(t, s.App.ConfirmPassword(ctx, who, app.DemoPassword))
-		s.Clock.Advance(5 * time.Minute)
+		s.Clock.Advance(15 * time.Minute)
 		refused("too late", visitor.Who())
 		if err := install(crm.Operator()); err != nil {
 			t.Errorf("at the command line: %v", err)
 		}
 	})
+}
+
+// Who has just signed in gave the password a moment ago; when that is a quarter of an hour past it
+// is asked for again.
+func TestAFreshSignInCountsAsThePassword(t *testing.T) {
+	s := hosttest.NewSite(t)
+	visitor := s.SignIn(t, ann)
+	s.Clock.Advance(15*time.Minute - time.Second)
+	must(t, s.App.CheckConfirmed(t.Context(), visitor.Who()))
+	s.Clock.Advance(time.Second)
+	if err := s.App.CheckConfirmed(t.Context(), visitor.Who()); crm.KeyOf(err) != "password_confirmation_needed" {
+		t.Errorf("a quarter of an hour later: %v", err)
+	}
 }
 
 // Guessing there locks out as guessing at the sign-in does, and the two count together.
