@@ -54,6 +54,19 @@ func runDemo(t *testing.T, args ...string) demo {
 	return demo{hosttest.StartProgram(t, args...), data}
 }
 
+// exec changes the demo's database behind its back: what only time or an intruder would do.
+func (d demo) exec(t *testing.T, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(d.data, "understudy.db")+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
 // query reads the demo's database behind its back, row by row.
 func (d demo) query(t *testing.T, statement string, row func(scan func(...any))) {
 	t.Helper()
@@ -288,6 +301,9 @@ func (c *client) sendBody(method, path string, body io.Reader, kind string, head
 	for name, values := range header {
 		req.Header[name] = values
 	}
+	if sized, ok := body.(interface{ Size() int64 }); ok {
+		req.ContentLength = sized.Size() // as a browser says it
+	}
 	res, err := c.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
@@ -472,7 +488,8 @@ func (c *client) uploadTooBig(size int64) {
 	c.t.Helper()
 	head := "--x\r\nContent-Disposition: form-data; name=\"form_token\"\r\n\r\n" + c.token() +
 		"\r\n--x\r\nContent-Disposition: form-data; name=\"package\"; filename=\"big.zip\"\r\nContent-Type: application/zip\r\n\r\n"
-	body := io.MultiReader(strings.NewReader(head), io.LimitReader(zeros{}, size), strings.NewReader("\r\n--x--\r\n"))
+	const foot = "\r\n--x--\r\n"
+	body := sizedBody{io.MultiReader(strings.NewReader(head), io.LimitReader(zeros{}, size), strings.NewReader(foot)), int64(len(head)+len(foot)) + size}
 	got := c.sendBody(http.MethodPost, "/admin/modules/upload", body, "multipart/form-data; boundary=x", http.Header{"X-Form-Token": {c.token()}})
 	c.want(got, http.StatusRequestEntityTooLarge, "64.0 MiB", "65.0 MiB")
 	namesASetting(c.t, got.text())
@@ -490,6 +507,14 @@ func namesASetting(t *testing.T, sentence string) {
 		t.Errorf("no setting that --help knows is named: %s", sentence)
 	}
 }
+
+// sizedBody is a body of a length that is known before.
+type sizedBody struct {
+	io.Reader
+	size int64
+}
+
+func (b sizedBody) Size() int64 { return b.size }
 
 type zeros struct{}
 

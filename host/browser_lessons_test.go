@@ -33,6 +33,8 @@ func TestWhatWentWrongElsewhere(t *testing.T) {
 		"banner speaks the actor's language":                 bannerSpeaksTheActorsLanguage,
 		"focus goes into the modal and back":                 focusGoesIntoTheModalAndBack,
 		"the whole journey by keyboard alone":                theWholeJourneyByKeyboardAlone,
+		"i don't see the icon":                               iDontSeeTheIcon,
+		"the person isn't in the list":                       thePersonIsntInTheList,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -663,4 +665,84 @@ func TestUninstallAsksWhatBecomesOfTheData(t *testing.T) {
 	if got := p.chosen("Enable for Customers"); got != "No" {
 		t.Errorf("kept data: Enable for Customers is %q", got)
 	}
+}
+
+// A module is a program that will run here: who signed in a while ago is asked who they are, once more.
+func TestInstallAsksForThePasswordOfALongSignIn(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t, "--bare")
+	p := signedIn(t, d, ann)
+	d.exec(t, "UPDATE sessions SET created_at = created_at - 16 * 60 * 1000")
+	p.open("/admin/modules")
+	p.SetFile("Choose File", hosttest.Package(t, shippedModule))
+	p.SeeRole("button", "Install")
+	p.Fill("Your Password", "not "+demoPassword)
+	p.Click("button", "Install")
+	p.See("The current password is wrong.")
+	if got := p.Value("Your Password"); got != "" {
+		t.Errorf("the field still holds %q", got)
+	}
+	p.Fill("Your Password", demoPassword)
+	p.Click("button", "Install")
+	p.See("Impersonation 1.0.0 is installed.")
+}
+
+// "I don't see the icon": the settings page says rule by rule why.
+func iDontSeeTheIcon(t *testing.T, d demo) {
+	p := signedIn(t, d, ann)
+	p.open("/admin/settings/impersonation")
+	p.Click("link", "Who can use this?")
+	for name, may := range map[string]string{"Cleo Park": "may not impersonate", "Ben Ortiz": "may impersonate"} {
+		p.In("main", "").Choose("Staff member", name)
+		p.Click("button", "Check")
+		p.SeeRole("heading", name+" "+may+": Staff")
+		p.SeeRole("heading", name+" "+may+": Customer")
+	}
+	p.In("main", "").Choose("Staff member", "Cleo Park")
+	p.Click("button", "Check")
+	p.See("✗ No: The person is an administrator or has the permission “Impersonate customers”")
+	p.See("✓ Yes: “Enable for Customers” is on")
+	p.See("An administrator can give it to you or to your role.")
+}
+
+// "The customer isn't in the list": who is searched for and can't be chosen is shown with the reason.
+func thePersonIsntInTheList(t *testing.T, d demo) {
+	p := signedIn(t, d, ann)
+	p.openModal()
+	p.dialog().SeeOptions("User", "dan", "Dan Moss")
+	p.dialog().SeeRole("option", "Dan Moss dan@example.com · Sales · This user is not active.")
+	p.dialog().Choose("User Type", "Customer")
+	p.dialog().SeeOptions("User", "bill", "Bill Lum (Initech)")
+	p.See("This user is not active.")
+	var disabled bool
+	p.Eval(`document.querySelector('[role=option]').getAttribute('aria-disabled') === 'true'`, &disabled)
+	if !disabled {
+		t.Error("Bill can be chosen")
+	}
+}
+
+// An upgrade that asks for more than was granted waits for an administrator's word; the old one goes on.
+func TestUpgradeThatAsksForMoreWaits(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	p := signedIn(t, d, ann)
+	p.open("/admin/modules")
+	p.SetFile("Choose File", newerPackage(t, "1.1.0", map[string]any{"name": "network", "why": "To send a mail."}))
+	p.See("1.0.0 → 1.1.0")
+	p.See("Why: To send a mail.")
+	p.Click("button", "Install")
+	p.See("Impersonation 1.1.0 asks for more than the installed version.")
+	p.moduleRow().See("Version 1.0.0 | By Understudy")
+	p.moduleRow().See("Open network connections to other machines")
+	pictures(p.Browser, "modules-waiting")
+	for _, violation := range p.Axe() {
+		t.Error(violation)
+	}
+	p.impersonate("Staff", "Cleo Park") // the old one goes on
+	p.stop()
+	p.open("/admin/modules")
+	p.Click("button", "Accept and Upgrade")
+	p.moduleRow().See("Version 1.1.0 | By Understudy")
+	p.impersonate("Staff", "Cleo Park")
+	p.stop()
 }

@@ -95,13 +95,19 @@ func editManifest(t *testing.T, file string, change func(manifest map[string]any
 	}
 }
 
-// newerPackage is the module in another version, program included: its manifest is compiled in.
-func newerPackage(t *testing.T, version string) string {
+// newerPackage is the module in another version that asks for more grants, program included: its
+// manifest is compiled in.
+func newerPackage(t *testing.T, version string, more ...map[string]any) string {
 	t.Helper()
 	root := hosttest.Root(t)
 	return hosttest.Package(t, shippedModule, func(dir string) {
 		file := filepath.Join(dir, "module.json")
-		editManifest(t, file, func(m map[string]any) { m["version"] = version })
+		editManifest(t, file, func(m map[string]any) {
+			m["version"] = version
+			for _, grant := range more {
+				m["grants"] = append(m["grants"].([]any), grant)
+			}
+		})
 		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, shippedModule, "module.json"): file}})
 		if err != nil {
 			t.Fatal(err)
