@@ -41,14 +41,14 @@ type dataFlags struct {
 
 // moduleFlags bound what may be uploaded.
 type moduleFlags struct {
-	AllowUpload bool  `name:"modules.allow-upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
-	MaxUpload   int64 `name:"modules.max-upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
+	AllowUpload bool  `name:"modules.allow_upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
+	MaxUpload   int64 `name:"modules.max_upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
 	signatureFlags
 }
 
 // signatureFlags say whose packages are taken, in the browser and by commands.
 type signatureFlags struct {
-	RequireSignature bool `name:"modules.require-signature" help:"Install only packages signed by a trusted key." env:"UNDERSTUDY_MODULES_REQUIRE_SIGNATURE" default:"false" negatable:""`
+	RequireSignature bool `name:"modules.require_signature" help:"Install only packages signed by a trusted key." env:"UNDERSTUDY_MODULES_REQUIRE_SIGNATURE" default:"false" negatable:""`
 }
 
 // webFlags say how the CRM is reached.

@@ -37,7 +37,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	serving := server{site: s, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), log: log, ready: func(base string) error {
+	serving := server{site: s, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, log: log, ready: func(base string) error {
 		t.printf("Understudy %s listens on %s\n", version, base)
 		token, needed, err := s.app.FirstLink(ctx)
 		if err != nil || !needed {
@@ -54,14 +54,16 @@ type server struct {
 	site   *site
 	listen string
 	secure bool
-	log    *slog.Logger
-	ready  func(base string) error // called once it listens and the modules have been started
+	// maxUpload is the largest module package, in bytes.
+	maxUpload int64
+	log       *slog.Logger
+	ready     func(base string) error // called once it listens and the modules have been started
 }
 
 // run starts in the order store → modules → listener, and stops in the reverse one.
 func (s *server) run(ctx context.Context) error {
 	var draining atomic.Bool
-	handler, err := web.New(web.Options{App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, Version: version, Draining: draining.Load})
+	handler, err := web.New(web.Options{App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, Version: version, MaxUpload: s.maxUpload, Draining: draining.Load})
 	if err != nil {
 		return fmt.Errorf("build the pages: %w", err)
 	}

@@ -48,6 +48,8 @@ const (
 	read      = crm.ReadRoute
 	write     = crm.WriteRoute
 	sensitive = crm.SensitiveRoute
+
+	uploadPattern = "/admin/modules/upload" // takes larger bodies than others
 )
 
 // routes is the whole table. GET changes nothing, anywhere.
@@ -114,7 +116,7 @@ func routes() []route {
 		{post, "/admin/roles/{id}/delete", admin, sensitive, can(crm.RolesEdit), (*visit).deleteRole},
 
 		{get, "/admin/modules", admin, read, administrator, (*visit).moduleList},
-		{post, "/admin/modules/upload", admin, sensitive, administrator, (*visit).uploadModule},
+		{post, uploadPattern, admin, sensitive, administrator, (*visit).uploadModule},
 		{get, "/admin/uploads/{staged}", admin, read, administrator, (*visit).reviewModule},
 		{post, "/admin/uploads/{staged}/inner", admin, sensitive, administrator, (*visit).reviewInnerModule},
 		{post, "/admin/uploads/{staged}/install", admin, sensitive, administrator, (*visit).installModule},

@@ -43,6 +43,9 @@ func (v *visit) sentence(err error) string {
 
 func (v *visit) sentenceIn(language string, err error) string {
 	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) && v.route != nil && v.route.pattern == uploadPattern {
+		return v.languages.text(language, "error_module_too_big", "Size", bytesText(v.r.ContentLength), "Max", bytesText(v.maxUpload))
+	}
 	if errors.As(err, &tooLarge) {
 		return v.languages.text(language, "error_request_too_large", "Max", bytesText(tooLarge.Limit))
 	}
@@ -70,7 +73,7 @@ func (v *visit) named(language string, args map[string]any) map[string]any {
 func (v *visit) limitBody() {
 	limit := int64(maxForm)
 	switch {
-	case v.route.pattern == "/admin/modules/upload":
+	case v.route.pattern == uploadPattern:
 		limit = v.maxUpload + maxForm
 	case v.route.need.perPage:
 		limit = maxModuleBody
