@@ -44,6 +44,7 @@ type moduleFlags struct {
 	AllowUpload bool  `name:"modules.allow_upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
 	MaxUpload   int64 `name:"modules.max_upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
 	signatureFlags
+	RequireSandbox string `name:"modules.require_sandbox" help:"Start only modules that this machine can hold to it: ${enum}." env:"UNDERSTUDY_MODULES_REQUIRE_SANDBOX" default:"none" enum:"none,files,full"`
 }
 
 // signatureFlags say whose packages are taken, in the browser and by commands.
@@ -95,6 +96,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	manager := module.New(module.Options{
 		App: a, Dir: f.Modules, RunDir: run, HostVersion: version, Log: log,
 		MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload, RequireSignature: m.RequireSignature,
+		RequireSandbox: module.Requirement(m.RequireSandbox),
 	})
 	a.SetSwitchPolicy(manager)
 	return &site{store: db, app: a, modules: manager, removeRun: removeRun}, nil

@@ -23,6 +23,7 @@ type child struct {
 	folder         string // its sockets and temporary files, nothing else
 	stdout, stderr pipe
 	done           chan struct{} // closed when it has ended and is reaped
+	box            *box          // nil: it is started directly, confined by nothing
 
 	mu     sync.Mutex
 	reaped bool
@@ -56,10 +57,13 @@ func newChild(executable, folder string, env []string) (*child, error) {
 
 // Start starts the process from a thread that lives as long as it does: the kernel's parent-death
 // signal means the parent's thread, and Go ends threads when it likes.
-func (c *child) Start(context.Context) error {
+func (c *child) Start(ctx context.Context) error {
 	started := make(chan error, 1)
 	go c.live(started)
-	return <-started
+	if err := <-started; err != nil {
+		return err
+	}
+	return c.box.await(ctx)
 }
 
 func (c *child) live(started chan<- error) {
@@ -67,7 +71,9 @@ func (c *child) live(started chan<- error) {
 	defer runtime.UnlockOSThread()
 	err := c.cmd.Start()
 	_, _ = c.stdout.write.Close(), c.stderr.write.Close()
+	c.box.started()
 	if err != nil {
+		c.box.close()
 		c.closeReaders()
 		c.mu.Lock()
 		c.reaped = true
@@ -109,7 +115,7 @@ func (c *child) Stdout() io.ReadCloser { return c.stdout.read }
 func (c *child) Stderr() io.ReadCloser { return c.stderr.read }
 
 // Name is for go-plugin's own log lines.
-func (c *child) Name() string { return filepath.Base(c.cmd.Path) }
+func (c *child) Name() string { return filepath.Base(c.cmd.Args[0]) }
 
 // ID is the process id.
 func (c *child) ID() string {

@@ -162,6 +162,7 @@ func TestARemovedSocketIsNoticed(t *testing.T) {
 func TestAModulesChildrenGoWithIt(t *testing.T) {
 	needLinux(t)
 	s := newStage(t, nil)
+	s.m.direct = true // in the sandbox a module starts no process
 	s.active(kit{mode: "leave-child"})
 	group := s.pid("sample")
 	if got := processesOfGroup(group); len(got) != 2 {
@@ -241,6 +242,7 @@ func TestEndingThreadsDontKillModules(t *testing.T) {
 const hostFolder = "UNDERSTUDY_TEST_HOST_DATABASE"
 
 func TestMain(m *testing.M) {
+	LaunchIfAsked()
 	if path := os.Getenv(hostFolder); path != "" {
 		beHost(path)
 		return

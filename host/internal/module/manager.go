@@ -29,6 +29,7 @@ type Options struct {
 	MaxUpload        int64             // bytes; DefaultMaxUpload when zero
 	AllowUpload      bool              // off: packages come by the command line only
 	RequireSignature bool              // on: only packages signed by a trusted key are installed
+	RequireSandbox   Requirement       // a module that can't be held to it isn't started; RequireNothing when empty
 	Icons            func(string) bool // the host's icons; nil takes any well-formed name
 }
 
@@ -66,6 +67,8 @@ type Manager struct {
 	maxUpload        int64
 	allowUpload      bool
 	requireSignature bool
+	requireSandbox   Requirement
+	direct           bool // tests only: modules start without the launcher
 	icons            func(string) bool
 	timing           timing
 	calls            atomic.Uint64
@@ -85,7 +88,7 @@ type Manager struct {
 func New(o Options) *Manager {
 	m := &Manager{
 		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
-		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, icons: o.Icons, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
+		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
 	}
 	if m.hostVersion == "" && o.App != nil {
 		m.hostVersion = o.App.Version()

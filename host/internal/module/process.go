@@ -23,8 +23,10 @@ import (
 // launch says what to start and how.
 type launch struct {
 	executable string
-	digest     digest // what the executable must hash to, now
-	runDir     string // the module's run folder
+	digest     digest    // what the executable must hash to, now
+	enclosure  enclosure // what it may reach; the rest of it is filled in at the start
+	direct     bool      // without the launcher, confined by nothing
+	runDir     string    // the module's run folder
 	log        *moduleLog
 	timeout    time.Duration // for the handshake, and again for the connection
 }
@@ -69,11 +71,13 @@ func startProcess(ctx context.Context, l launch) (*process, error) {
 	if err := os.MkdirAll(l.runDir, 0o700); err != nil {
 		return nil, notWritable(l.runDir, err)
 	}
-	if err := checkExecutable(l.executable, l.digest); err != nil {
+	file, err := openExecutable(l.executable, l.digest)
+	if err != nil {
 		return nil, err
 	}
+	defer file.Close()
 	p := &process{}
-	p.client = plugin.NewClient(p.config(l))
+	p.client = plugin.NewClient(p.config(l, file))
 	if err := p.connect(ctx, l); err != nil {
 		p.stop(0)
 		return nil, p.whyNot(l, err)
@@ -81,24 +85,23 @@ func startProcess(ctx context.Context, l launch) (*process, error) {
 	return p, nil
 }
 
-// checkExecutable compares the file with its checksum right before it is started.
-func checkExecutable(name string, want digest) error {
+// openExecutable compares the file with its checksum right before it is started. Close it after.
+func openExecutable(name string, want digest) (*os.File, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return notStartable(name, err)
+		return nil, notStartable(name, err)
 	}
-	defer f.Close()
 	got, err := digestOf(f)
 	if err != nil {
-		return notStartable(name, err)
+		return nil, errors.Join(notStartable(name, err), f.Close())
 	}
 	if got != want {
-		return crm.Refuse(crm.Unavailable, "module_file_changed", "File", name)
+		return nil, errors.Join(crm.Refuse(crm.Unavailable, "module_file_changed", "File", name), f.Close())
 	}
-	return nil
+	return f, nil
 }
 
-func (p *process) config(l launch) *plugin.ClientConfig {
+func (p *process) config(l launch, executable *os.File) *plugin.ClientConfig {
 	lines := &lineWriter{log: l.log, level: "info"}
 	return &plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
@@ -122,7 +125,12 @@ func (p *process) config(l launch) *plugin.ClientConfig {
 				return nil, err
 			}
 			p.child = c
-			return c, nil
+			if l.direct {
+				return c, nil
+			}
+			e := l.enclosure
+			e.Program, e.Run = l.executable, folder
+			return c, c.enclose(e, executable)
 		},
 	}
 }
@@ -196,6 +204,9 @@ func (p *process) dial() error {
 
 // whyNot turns a failed start into a sentence.
 func (p *process) whyNot(l launch, err error) error {
+	if crm.KeyOf(err) != "" {
+		return err // the launcher's own sentence
+	}
 	if p.child != nil {
 		if code, signal, ok := p.child.ended(); ok {
 			return exitError("module_start", code, signal)

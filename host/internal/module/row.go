@@ -17,6 +17,7 @@ type Row struct {
 	State                               State
 	Problem                             *crm.Error // what went wrong last, nil when nothing did
 	LastLines                           []string   // of its log, when something went wrong
+	Sandbox                             *Level     // what its process is held to, nil while none runs
 	Links                               []Link     // the module's own, while it is active
 	CanActivate                         bool
 	WhyNot                              *crm.Error // why it can't be activated here
@@ -54,6 +55,7 @@ func (m *Manager) row(ctx context.Context, module crm.Module, who crm.Who) Row {
 	m.mu.Lock()
 	row := Row{Module: module, State: u.state, Problem: u.problem}
 	m.mu.Unlock()
+	row.Sandbox = u.sandbox()
 	if !serving {
 		row.State = State(pick(module.Activated, string(Active), string(Installed)))
 	}

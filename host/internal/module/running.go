@@ -63,16 +63,18 @@ func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, t *t
 	if !ok {
 		return nil, crm.Refuse(crm.Unavailable, "module_wrong_platform", "Built", "", "Server", platform, "Holds", fmt.Sprint(p.manifest.Platforms()))
 	}
+	grants := granted(p.manifest, row.Grants)
 	process, err := startProcess(ctx, launch{
-		executable: filepath.Join(p.folder, filepath.FromSlash(local)), digest: p.sums[local],
-		runDir: filepath.Join(m.runDir, p.manifest.ID), log: log, timeout: m.timing.start,
+		executable: filepath.Join(p.folder, filepath.FromSlash(local)), digest: p.sums[local], direct: m.direct,
+		enclosure: enclosure{Folder: p.folder, Network: slices.Contains(grants, manifest.GrantNetwork), Require: m.requireSandbox},
+		runDir:    filepath.Join(m.runDir, p.manifest.ID), log: log, timeout: m.timing.start,
 	})
 	if err != nil {
 		return nil, err
 	}
 	r := &running{
 		manager: m, row: row, manifest: p.manifest, process: process, log: log,
-		grants: granted(p.manifest, row.Grants), requests: map[string]asking{},
+		grants: grants, requests: map[string]asking{},
 		gate:     newGate(p.manifest.ID, p.manifest.Name, process.child.done, &m.calls, log),
 		life:     modulev1.NewModuleServiceClient(process.conn),
 		pages:    modulev1.NewPageServiceClient(process.conn),

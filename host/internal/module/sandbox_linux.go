@@ -1,0 +1,158 @@
+package module
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+)
+
+// box is the host's side of a child's sandbox: it hears from the launcher how far it got.
+type box struct {
+	enclosure enclosure
+	theirs    *os.File // the launcher's end, which no module gets to see
+	report    *net.UnixConn
+	level     Level
+}
+
+// report is what the launcher says: first the level, then, only when it could not become the
+// module, why.
+type report struct {
+	Level     Level  `json:"level"`
+	Refused   bool   `json:"refused,omitempty"` // the level is below what is required
+	Problem   string `json:"problem,omitempty"`
+	NoProgram bool   `json:"no_program,omitempty"` // the problem: the executable can't be executed
+}
+
+// The launcher's open files, after the three standard ones.
+const (
+	executableFD = 3
+	reportFD     = 4
+)
+
+// enclose has the child started through the launcher: this same program, executed again, which
+// confines itself and then becomes the module. The executable is handed over open, as it was
+// hashed, so whatever stands at its path a moment later is not what runs.
+func (c *child) enclose(e enclosure, executable *os.File) error {
+	if !canLaunch.Load() {
+		return errors.New("start a module: main does not call module.LaunchIfAsked first")
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("start a module: %w", err)
+	}
+	b := &box{enclosure: e, theirs: os.NewFile(uintptr(pair[1]), "report")}
+	ours := os.NewFile(uintptr(pair[0]), "report")
+	defer ours.Close()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return errors.Join(err, b.theirs.Close())
+	}
+	b.report = conn.(*net.UnixConn) //nolint:errcheck,forcetypeassert // of a Unix socket it is nothing else
+	b.enclosure.Parent, b.enclosure.Guard = os.Getpid(), !e.Network && canGuard()
+	spec, err := json.Marshal(b.enclosure)
+	if err != nil {
+		return fmt.Errorf("start a module: %w", err)
+	}
+	c.cmd.Path, c.cmd.Args = "/proc/self/exe", []string{filepath.Base(e.Program), launchWord, string(spec)}
+	c.cmd.ExtraFiles = []*os.File{executable, b.theirs}
+	c.box = b
+	return nil
+}
+
+// started gives up what the child has by now.
+func (b *box) started() {
+	if b != nil {
+		_ = b.theirs.Close()
+	}
+}
+
+// close gives up the host's end.
+func (b *box) close() {
+	if b != nil {
+		_ = b.report.Close()
+	}
+}
+
+// await returns once the launcher has become the module, or says why it could not. The launcher's
+// end of the connection closes with that step, so a module can't add a word.
+func (b *box) await(ctx context.Context) error {
+	if b == nil {
+		return nil
+	}
+	defer b.close()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = b.report.SetReadDeadline(deadline) // of a fresh connection
+	}
+	first, listener, err := b.read()
+	if err != nil {
+		return &crm.Error{Kind: crm.Unavailable, Key: "module_sandbox_failed", Args: map[string]any{"Detail": printable(err.Error())}, Err: err}
+	}
+	if first.Problem != "" {
+		return first.failure(b.enclosure.Program)
+	}
+	b.level = first.Level
+	if listener != nil {
+		go (&guard{folder: b.enclosure.Run, listener: listener}).run()
+	}
+	if first.Refused {
+		return tooLittle(first.Level, b.enclosure.Require)
+	}
+	last, _, err := b.read()
+	if err == nil {
+		return last.failure(b.enclosure.Program)
+	}
+	if errors.Is(err, errSilent) {
+		return nil
+	}
+	return &crm.Error{Kind: crm.Unavailable, Key: "module_sandbox_failed", Args: map[string]any{"Detail": printable(err.Error())}, Err: err}
+}
+
+// failure is a launcher's last word as a sentence.
+func (r report) failure(program string) error {
+	err := errors.New(r.Problem)
+	if r.NoProgram {
+		return notStartable(program, err)
+	}
+	return &crm.Error{Kind: crm.Unavailable, Key: "module_sandbox_failed", Args: map[string]any{"Detail": printable(r.Problem)}, Err: err}
+}
+
+// errSilent means that the launcher's end was closed.
+var errSilent = errors.New("the launcher ended without a word")
+
+// read takes one message and the open file that may come with it.
+func (b *box) read() (r report, listener *os.File, err error) {
+	text, beside := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
+	n, m, _, _, err := b.report.ReadMsgUnix(text, beside)
+	if errors.Is(err, io.EOF) {
+		return r, nil, errSilent
+	}
+	if err != nil {
+		return r, nil, fmt.Errorf("hear from the launcher: %w", err)
+	}
+	if err := json.Unmarshal(text[:n], &r); err != nil {
+		return r, nil, fmt.Errorf("hear from the launcher: %w", err)
+	}
+	if m == 0 {
+		return r, nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(beside[:m])
+	if err != nil || len(messages) != 1 {
+		return r, nil, fmt.Errorf("hear from the launcher: %w", err)
+	}
+	files, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(files) != 1 {
+		return r, nil, fmt.Errorf("hear from the launcher: %w", err)
+	}
+	unix.CloseOnExec(files[0])
+	err = unix.SetNonblock(files[0], true) // before it becomes a File, which would wait for it with a thread otherwise
+	return r, os.NewFile(uintptr(files[0]), "connects"), err
+}
