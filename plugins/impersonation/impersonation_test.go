@@ -345,7 +345,7 @@ func TestLogSaysWhoWasWhomAndHowItEnded(t *testing.T) {
 }
 
 func TestEveryEndAndCodeHasAWord(t *testing.T) {
-	for _, language := range []string{"en", "es"} {
+	for _, language := range shippedLanguages(t) {
 		words := newKit(t, sdktest.Options{}).Words(language)
 		seen := map[string]bool{}
 		for _, end := range sdk.SwitchEnds() {
@@ -543,22 +543,76 @@ func readLanguage(t *testing.T, tag string) map[string]string {
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
-func TestLanguagesAreComplete(t *testing.T) {
-	en, es := readLanguage(t, "en"), readLanguage(t, "es")
-	for key, text := range en {
-		if es[key] == "" {
-			t.Errorf("es lacks %s", key)
-		}
-		want, got := placeholder.FindAllString(text, -1), placeholder.FindAllString(es[key], -1)
-		slices.Sort(want)
-		slices.Sort(got)
-		if !slices.Equal(want, got) {
-			t.Errorf("%s: placeholders %v in en, %v in es", key, want, got)
+// shippedLanguages returns the tags of languages/, English among them.
+func shippedLanguages(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("languages/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags := make([]string, len(files))
+	for i, file := range files {
+		tags[i] = strings.TrimSuffix(filepath.Base(file), ".json")
+	}
+	for _, tag := range []string{"ar", "en", "es"} {
+		if !slices.Contains(tags, tag) {
+			t.Errorf("languages/%s.json is missing", tag)
 		}
 	}
-	for key := range es {
-		if en[key] == "" {
-			t.Errorf("es has %s, which en lacks", key)
+	return tags
+}
+
+func TestLanguagesAreComplete(t *testing.T) {
+	en := readLanguage(t, "en")
+	for _, tag := range shippedLanguages(t) {
+		messages := readLanguage(t, tag)
+		for key, text := range en {
+			if messages[key] == "" {
+				t.Errorf("%s lacks %s", tag, key)
+			}
+			want, got := placeholder.FindAllString(text, -1), placeholder.FindAllString(messages[key], -1)
+			slices.Sort(want)
+			slices.Sort(got)
+			if !slices.Equal(want, got) {
+				t.Errorf("%s: placeholders %v in en, %v in %s", key, want, got, tag)
+			}
+		}
+		for key := range messages {
+			if en[key] == "" {
+				t.Errorf("%s has %s, which en lacks", tag, key)
+			}
+		}
+	}
+}
+
+// What a sentence quotes must be what stands on the screen.
+func TestSentencesNameSettingsAndButtonsAsTheScreenDoes(t *testing.T) {
+	for _, tag := range shippedLanguages(t) {
+		messages := readLanguage(t, tag)
+		for sentence, names := range map[string][]string{
+			"rule_staff_on":                   {"enable_admins"},
+			"rule_customers_on":               {"enable_customers"},
+			"rule_not_disabled":               {"disable_impersonation"},
+			"rule_staff_permission":           {"capability_staff"},
+			"rule_customers_permission":       {"capability_customers"},
+			"refused_no_staff_permission":     {"capability_staff"},
+			"refused_no_customers_permission": {"capability_customers"},
+			"refused_switched":                {"stop_impersonation"},
+			"what_happens":                    {"stop_impersonation"},
+			"refused_settings":                {"impersonate"},
+			"refused_customers_off":           {"impersonate"},
+			"refused_staff_off":               {"impersonate"},
+			"refused_both_off":                {"impersonate"},
+			"log_empty_next":                  {"impersonate"},
+			"error_kind":                      {"kind_staff", "kind_contact"},
+			"error_from":                      {"from"},
+			"error_until":                     {"until"},
+		} {
+			for _, name := range names {
+				if !strings.Contains(messages[sentence], messages[name]) {
+					t.Errorf("%s: %s doesn't say %q", tag, sentence, messages[name])
+				}
+			}
 		}
 	}
 }
