@@ -335,13 +335,25 @@ func TestLogSaysWhoWasWhomAndHowItEnded(t *testing.T) {
 	viewer.TimeZone = "America/New_York"
 	page := kit.Get("/log", viewer)
 	mustHold(t, page,
-		">Who</th>", ">As whom</th>", ">Start</th>", ">End</th>", ">Duration</th>", ">How it ended</th>", ">Reason</th>", ">IP</th>", ">Browser</th>",
-		"Ben Ortiz", "Jane Doe", "Acme Ltd", "Customer", `<time class="text-nowrap" datetime="2026-11-20T07:00:00-05:00">2026-11-20 07:00</time>`,
+		">Who</th>", ">As whom</th>", ">User Type</th>", ">Start</th>", ">End</th>", ">Duration</th>", ">How it ended</th>", ">Reason</th>", ">IP</th>", ">Browser</th>",
+		"Ben Ortiz", "Jane Doe", "Acme Ltd", "Customer", `<time class="text-nowrap" dir="ltr" datetime="2026-11-20T07:00:00-05:00">2026-11-20 07:00</time> – <time class="text-nowrap" dir="ltr" datetime="2026-11-20T07:05:00-05:00">07:05</time>`,
 		"5 min", "Stopped", "ticket 1", "192.0.2.7", "Firefox · Linux", "Active now", "1 h 30 min",
-		"Refused: Only an administrator may become an administrator.", "2001:db8::1", "curl",
+		"Refused: Only an administrator may become an administrator.", "2001:<wbr>db8:<wbr>:<wbr>1<", "curl",
 		`href="/admin/m/impersonation/log.csv"`, `href="/admin/m/impersonation/languages"`)
 	mustLack(t, page, "Clear filters", "Older")
 	mustLack(t, kit.Get("/log", kit.Viewer(eve)), "/languages")
+}
+
+// The end names its day only when that is another one than the start's, for the viewer.
+func TestLogNamesTheDayOnce(t *testing.T) {
+	list := switches(1)
+	list[0].EndedAt = list[0].StartedAt.Add(90 * time.Minute)
+	kit := newKit(t, sdktest.Options{Switches: list})
+	for zone, end := range map[string]string{"UTC": ">13:30</time>", "Pacific/Noumea": ">2026-11-21 00:30</time>"} {
+		viewer := kit.Viewer(ann)
+		viewer.TimeZone = zone
+		mustHold(t, kit.Get("/log", viewer), end)
+	}
 }
 
 func TestEveryEndAndCodeHasAWord(t *testing.T) {

@@ -100,6 +100,7 @@ type logView struct {
 type logRow struct {
 	Who, WhoDetail, AsWhom, AsWhomDetail, Kind string
 	Start, End                                 stamp
+	Until                                      stamp // End as the page shows it
 	Duration                                   string
 	Outcome                                    sdk.SwitchOutcome
 	How, Reason, IP, Browser, UserAgent        string
@@ -153,7 +154,7 @@ func (p *pages) row(words sdk.Words, zone *time.Location, record sdk.SessionSwit
 		Who: record.ActorName, WhoDetail: record.ActorRole,
 		AsWhom: record.SubjectName, AsWhomDetail: record.SubjectDetail,
 		Kind:  kindWord(words, record.Subject.Kind),
-		Start: stampOf(record.StartedAt, zone), End: stampOf(record.EndedAt, zone),
+		Start: stampOf(record.StartedAt, zone), End: stampOf(record.EndedAt, zone), Until: untilOf(record, zone),
 		Outcome: record.Outcome(), How: howEnded(words, record),
 		Reason: record.Reason, IP: record.IP, Browser: browserName(record.Browser), UserAgent: record.Browser,
 	}
@@ -186,6 +187,25 @@ func stampOf(t time.Time, zone *time.Location) stamp {
 	t = t.In(zone)
 	return stamp{Machine: t.Format(time.RFC3339), Text: t.Format("2006-01-02 15:04")}
 }
+
+// untilOf is the end beside the start: without the day when that is the same, and none for what was
+// refused, which only has a moment.
+func untilOf(record sdk.SessionSwitch, zone *time.Location) stamp {
+	if record.Outcome() != sdk.OutcomeEnded {
+		return stamp{}
+	}
+	until := stampOf(record.EndedAt, zone)
+	if start := stampOf(record.StartedAt, zone); until.Text[:len(dateLayout)] == start.Text[:len(dateLayout)] {
+		until.Text = until.Text[len(dateLayout)+1:]
+	}
+	return until
+}
+
+// OneDay reports whether start and end fit in one line.
+func (r logRow) OneDay() bool { return len(r.Until.Text) < len(dateLayout) }
+
+// IPGroups is the address in the pieces between which a line may break.
+func (r logRow) IPGroups() []string { return strings.SplitAfter(r.IP, ":") }
 
 func durationWord(words sdk.Words, d time.Duration) string {
 	d = max(d, 0)
