@@ -498,11 +498,11 @@ func (c *client) uploadTooBig(size int64) {
 // namesASetting checks that the setting a sentence speaks of is one that --help lists.
 func namesASetting(t *testing.T, sentence string) {
 	t.Helper()
-	help, err := exec.CommandContext(t.Context(), hosttest.Program(t), "serve", "--help").Output() //nolint:gosec // G204: our own program
+	help, err := exec.CommandContext(t.Context(), hosttest.Program(t), "serve", "--help").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile(`\(setting ([^)]+)\)`).FindStringSubmatch(sentence)
+	named := regexp.MustCompile(`setting ([^\s,)]+)`).FindStringSubmatch(sentence)
 	if named == nil || !strings.Contains(string(help), named[1]) {
 		t.Errorf("no setting that --help knows is named: %s", sentence)
 	}

@@ -51,11 +51,12 @@ func promisesByHand(t *testing.T) {
 func promisesWithModule(t *testing.T) {
 	t.Parallel()
 	d := runDemo(t)
-	reset := signedInClient(t, d, ann)
-	row := func(name string, story func(t *testing.T, d demo)) {
+	reset, admin := signedInClient(t, d, ann), signedIn(t, d, ann)
+	row := func(name string, story func(t *testing.T, d demo, admin *person)) {
 		t.Run(name, func(t *testing.T) {
 			reset.settings(false, true, true)
-			story(t, d)
+			admin.open("/admin")
+			story(t, d, admin.part(t))
 		})
 	}
 	row("row 06 settings stand under Setup, Settings, Impersonate", row06)
@@ -113,7 +114,7 @@ func newerPackage(t *testing.T, version string, more ...map[string]any) string {
 			t.Fatal(err)
 		}
 		program := filepath.Join(dir, "bin", "impersonation-"+runtime.GOOS+"-"+runtime.GOARCH)
-		build := exec.CommandContext(t.Context(), "go", "build", "-overlay", tempFile(t, "overlay.json", overlay), "-o", program, "./"+shippedModule) //nolint:gosec // G204: our own sources
+		build := exec.CommandContext(t.Context(), "go", "build", "-overlay", tempFile(t, "overlay.json", overlay), "-o", program, "./"+shippedModule)
 		build.Dir = root
 		if said, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", version, err, said)
@@ -140,7 +141,7 @@ func wantOffers(t *testing.T, b *hosttest.Browser, want ...string) {
 }
 
 func row01(t *testing.T, d demo, admin *person) {
-	said, err := exec.CommandContext(t.Context(), hosttest.Program(t), "version").Output() //nolint:gosec // G204: our own program
+	said, err := exec.CommandContext(t.Context(), hosttest.Program(t), "version").Output()
 	if err != nil || strings.TrimSpace(string(said)) != "understudy 3.1.0" {
 		t.Errorf("the first version says %q, %v", said, err)
 	}
@@ -176,7 +177,7 @@ func row01(t *testing.T, d demo, admin *person) {
 func row02(t *testing.T, _ demo, _ *person) {
 	root, out := hosttest.Root(t), t.TempDir()
 	inner := hosttest.Package(t, shippedModule)
-	bundle := exec.CommandContext(t.Context(), hosttest.Program(t), "module", "bundle", inner, //nolint:gosec // G204: our own program
+	bundle := exec.CommandContext(t.Context(), hosttest.Program(t), "module", "bundle", inner,
 		"--docs", filepath.Join(root, shippedModule, "docs"), "--license", filepath.Join(root, "LICENSE"), "--out", out)
 	if said, err := bundle.CombinedOutput(); err != nil {
 		t.Fatalf("bundle: %v\n%s", err, said)
@@ -319,8 +320,7 @@ func row05(t *testing.T, _ demo, admin *person) {
 	admin.moduleRow().SeeRole("button", "Deactivate")
 }
 
-func row06(t *testing.T, d demo) {
-	admin := signedIn(t, d, ann)
+func row06(t *testing.T, d demo, admin *person) {
 	admin.In("navigation", "Main menu").Click("link", "Settings")
 	admin.In("navigation", "Sections of the settings").Click("link", "Impersonate")
 	admin.WaitURL("/admin/settings/impersonation")
@@ -362,8 +362,8 @@ func (p *person) chosen(name string) string {
 	return label
 }
 
-func row07(t *testing.T, d demo) {
-	admin, colleague := signedIn(t, d, ann), signedIn(t, d, ben)
+func row07(t *testing.T, d demo, admin *person) {
+	colleague := signedIn(t, d, ben)
 	colleague.bar().SeeRole("link", "Impersonate")
 	admin.saveSettings(true, true, true)
 	admin.See("only administrators may impersonate")
@@ -380,8 +380,7 @@ func row07(t *testing.T, d demo) {
 	colleague.bar().SeeRole("link", "Impersonate")
 }
 
-func row08(t *testing.T, d demo) {
-	admin := signedIn(t, d, ann)
+func row08(t *testing.T, d demo, admin *person) {
 	admin.saveSettings(false, false, true)
 	admin.See("Nobody may impersonate customers' contacts.")
 	admin.openModal()
@@ -394,8 +393,7 @@ func row08(t *testing.T, d demo) {
 	c.want(c.get("/admin/m/impersonation/start?kind=contact"), http.StatusForbidden, "switched off")
 }
 
-func row09(t *testing.T, d demo) {
-	admin := signedIn(t, d, ann)
+func row09(t *testing.T, d demo, admin *person) {
 	admin.saveSettings(false, true, false)
 	admin.See("Nobody may impersonate other staff members.")
 	admin.openModal()
@@ -407,7 +405,7 @@ func row09(t *testing.T, d demo) {
 	c.want(c.post("/session/switch", "target", "staff:3"), http.StatusForbidden, "Impersonating staff members is switched off.")
 }
 
-func row10(t *testing.T, d demo) {
+func row10(t *testing.T, d demo, admin *person) {
 	for email, want := range map[string]bool{ann: true, ben: true, cleo: false, jane: false} {
 		p := signedIn(t, d, email)
 		p.SeeRole("main", "")
@@ -415,7 +413,7 @@ func row10(t *testing.T, d demo) {
 			t.Errorf("%s has the icon: %t", email, got)
 		}
 	}
-	admin, sales := signedIn(t, d, ann), signedIn(t, d, cleo)
+	sales := signedIn(t, d, cleo)
 	grant := func(where, capability string, ticked bool) {
 		t.Helper()
 		admin.open(where)
@@ -443,8 +441,7 @@ func row10(t *testing.T, d demo) {
 	}
 }
 
-func row11(t *testing.T, d demo) {
-	admin := signedIn(t, d, ann)
+func row11(t *testing.T, d demo, admin *person) {
 	var title string
 	admin.Eval(`document.querySelector('a[data-modal]').title`, &title)
 	if title != "Impersonate" {
@@ -473,8 +470,7 @@ func row11(t *testing.T, d demo) {
 	admin.dialog().SeeRole("combobox", "User Type")
 }
 
-func row12(t *testing.T, d demo) {
-	admin := signedIn(t, d, ann)
+func row12(t *testing.T, d demo, admin *person) {
 	admin.openModal()
 	admin.dialog().SeeOptions("User", "", "Ben Ortiz", "Cleo Park")
 	admin.dialog().Choose("User Type", "Customer")
@@ -513,8 +509,7 @@ func row12(t *testing.T, d demo) {
 	}
 }
 
-func row13(t *testing.T, d demo) {
-	admin := signedIn(t, d, ann)
+func row13(t *testing.T, d demo, admin *person) {
 	admin.impersonate("Customer", "Jane Doe (Acme Ltd)")
 	admin.WaitURL(d.Address + "/")
 	admin.SeeRole("heading", "Welcome, Jane Doe")
@@ -548,8 +543,8 @@ func row13(t *testing.T, d demo) {
 	admin.stop()
 }
 
-func row14(t *testing.T, d demo) {
-	admin := signedIn(t, d, ann)
+func row14(t *testing.T, d demo, admin *person) {
+	defer admin.ReducedMotion(false)
 	for kind, user := range map[string]string{"Customer": "Jane Doe (Acme Ltd)", "Staff": "Cleo Park"} {
 		admin.ReducedMotion(false)
 		admin.impersonate(kind, user)
@@ -603,7 +598,7 @@ func (d demo) sessionOf(t *testing.T, staff int64) session {
 	return all[len(all)-1]
 }
 
-func row15(t *testing.T, d demo) {
+func row15(t *testing.T, d demo, _ *person) {
 	admin := signedIn(t, d, ann)
 	admin.Click("button", admin.accountMenu())
 	admin.Click("button", "Dark")
@@ -634,7 +629,7 @@ func row15(t *testing.T, d demo) {
 	admin.Click("button", "Automatic")
 }
 
-func row16(t *testing.T, d demo) {
+func row16(t *testing.T, d demo, _ *person) {
 	var seen bytes.Buffer
 	word := "pass-" + unguessable()
 	admin := signedInClient(t, d, ann)
@@ -727,7 +722,7 @@ func (c *client) crawl(from string) {
 	}
 }
 
-func row17(t *testing.T, _ demo) {
+func row17(t *testing.T, _ demo, _ *person) {
 	root := hosttest.Root(t)
 	for _, folder := range []string{"host", "sdk", "proto"} {
 		err := filepath.WalkDir(filepath.Join(root, folder), func(name string, entry fs.DirEntry, err error) error {
@@ -815,8 +810,7 @@ func row18(t *testing.T, d demo, admin *person) {
 	french.WaitURL("/admin")
 }
 
-func row19(t *testing.T, d demo) {
-	admin := signedIn(t, d, ann)
+func row19(t *testing.T, d demo, admin *person) {
 	admin.openModal()
 	admin.dialog().Choose("User Type", "Customer")
 	admin.dialog().Choose("User", "Jane Doe (Acme Ltd)")

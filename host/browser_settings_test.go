@@ -41,12 +41,18 @@ func TestTheThreeSettingsInEveryCombination(t *testing.T) {
 	d := runDemo(t)
 	admin := signedIn(t, d, ann)
 	everybody := []somebody{
-		{name: "Ann", by: signedInClient(t, d, ann), at: admin, colleague: "staff:3", offered: []string{"Ben Ortiz", "Cleo Park"},
-			may: func(bool) bool { return true }},
-		{name: "Ben", by: signedInClient(t, d, ben), at: signedIn(t, d, ben), colleague: "staff:3",
-			may: func(disabled bool) bool { return !disabled }},
-		{name: "Cleo", by: signedInClient(t, d, cleo), colleague: "staff:2",
-			may: func(bool) bool { return false }},
+		{
+			name: "Ann", by: signedInClient(t, d, ann), at: admin, colleague: "staff:3", offered: []string{"Ben Ortiz", "Cleo Park"},
+			may: func(bool) bool { return true },
+		},
+		{
+			name: "Ben", by: signedInClient(t, d, ben), at: signedIn(t, d, ben), colleague: "staff:3",
+			may: func(disabled bool) bool { return !disabled },
+		},
+		{
+			name: "Cleo", by: signedInClient(t, d, cleo), colleague: "staff:2",
+			may: func(bool) bool { return false },
+		},
 	}
 	for combination, effect := range effects {
 		disabled, customers, admins := combination[0], combination[1], combination[2]

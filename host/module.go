@@ -96,7 +96,7 @@ func (c *moduleInstallCommand) Run(ctx context.Context, t *terminal) error {
 		if err != nil {
 			return fmt.Errorf("read the package: %w", err)
 		}
-		defer file.Close() //nolint:errcheck // only read from
+		defer file.Close()
 		review, err := s.modules.Upload(ctx, crm.Operator(), filepath.Base(c.File), file)
 		if err != nil {
 			return err

@@ -32,7 +32,7 @@ var program = sync.OnceValues(func() (string, error) {
 })
 
 func goBuild(root, out, source string) error {
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", out, source) //nolint:gosec // G204: our own sources
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", out, source)
 	cmd.Dir = root
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", source, err, text)
@@ -103,7 +103,7 @@ func prepared(t testing.TB, source string) string {
 
 func pack(t testing.TB, dir, out string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), Program(t), "module", "pack", dir, "--out", out, "--platform", strings.Replace(platform(), "-", "/", 1)) //nolint:gosec // G204: our own program
+	cmd := exec.CommandContext(t.Context(), Program(t), "module", "pack", dir, "--out", out, "--platform", strings.Replace(platform(), "-", "/", 1))
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("pack %s: %v\n%s", dir, err, text)
 	}
@@ -128,7 +128,7 @@ var address = regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
 func StartProgram(t testing.TB, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, ended: make(chan struct{})}
-	p.cmd = exec.Command(Program(t), args...) //nolint:gosec,noctx // our own program, stopped below
+	p.cmd = exec.Command(Program(t), args...)
 	p.cmd.Dir = t.TempDir()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

@@ -28,8 +28,11 @@ func (l Level) Names() []string {
 		reached bool
 		name    string
 	}{
-		{l.Files, "files"}, {l.Network, "network"}, {l.Sockets, "sockets"},
-		{l.Privileges, "privileges"}, {l.Resources, "resources"},
+		{l.Files, "files"},
+		{l.Network, "network"},
+		{l.Sockets, "sockets"},
+		{l.Privileges, "privileges"},
+		{l.Resources, "resources"},
 	} {
 		if p.reached {
 			names = append(names, p.name)

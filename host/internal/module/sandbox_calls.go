@@ -109,9 +109,12 @@ const (
 func (f *filter) sockets(network bool) {
 	const kindOf = 0xf // the rest of the argument are flags
 	local := []unix.SockFilter{
-		argument(0), {Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.AF_UNIX, Jf: 4},
-		argument(1), {Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: kindOf},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SOCK_STREAM, Jf: 1}, answer(unix.SECCOMP_RET_ALLOW),
+		argument(0),
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.AF_UNIX, Jf: 4},
+		argument(1),
+		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: kindOf},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SOCK_STREAM, Jf: 1},
+		answer(unix.SECCOMP_RET_ALLOW),
 	}
 	refused := answer(refuse(unix.EACCES))
 	f.when(unix.SYS_SOCKETPAIR, append(slices.Clone(local), refused)...)
@@ -143,7 +146,8 @@ func (f *filter) unless(value, verdict uint32) {
 // onlyIfSet allows a call with a bit in an argument.
 func onlyIfSet(index, bit uint32) []unix.SockFilter {
 	return []unix.SockFilter{
-		argument(index), {Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: bit, Jf: 1},
+		argument(index),
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: bit, Jf: 1},
 		answer(unix.SECCOMP_RET_ALLOW), answer(refuse(unix.EPERM)),
 	}
 }

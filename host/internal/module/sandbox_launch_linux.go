@@ -35,9 +35,10 @@ func (e enclosure) launch() error {
 		return err
 	}
 	level := Level{Granted: e.Network}
-	libraries, err := needsLibraries(), error(nil)
+	libraries := needsLibraries()
 	level.Resources = limitResources() == nil
-	if err := e.dropPrivileges(); err != nil {
+	err := e.dropPrivileges()
+	if err != nil {
 		return err
 	}
 	if level.Landlock, err = e.restrictFiles(libraries); err != nil {

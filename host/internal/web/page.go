@@ -197,6 +197,14 @@ func (p *Page) SubjectKey() string {
 	return p.Who.Subject.Key.String()
 }
 
+// SubjectDetail is what stands below the name: company, role, or that it is an administrator.
+func (p *Page) SubjectDetail() string {
+	if p.Who.Subject.Administrator {
+		return p.T("field_administrator")
+	}
+	return p.Who.Subject.Detail()
+}
+
 // around lets render reach the page inside any view.
 func (p *Page) around() *Page { return p }
 
