@@ -36,7 +36,7 @@ const (
 // site is a running host with the demo data, a clock that can be moved, and a policy that allows
 // every switch the ceiling allows.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	app    *app.App
 	server *server
 	http   *httptest.Server
@@ -52,9 +52,9 @@ func (s *site) DecideSwitch(context.Context, crm.SwitchQuestion) (crm.SwitchDeci
 	return crm.SwitchDecision{Limit: time.Hour, Mode: s.mode}, s.refuse
 }
 
-func newSite(t *testing.T) *site { return newSiteAt(t, "") }
+func newSite(t testing.TB) *site { return newSiteAt(t, "") }
 
-func newSiteAt(t *testing.T, base string) *site {
+func newSiteAt(t testing.TB, base string) *site {
 	t.Helper()
 	ctx, dir := context.Background(), t.TempDir()
 	rows, err := store.Open(ctx, filepath.Join(dir, "crm.db"), "NORMAL")
@@ -79,7 +79,7 @@ func newSiteAt(t *testing.T, base string) *site {
 	return s
 }
 
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(p []byte) (int, error) {
 	l.t.Log(strings.TrimSpace(string(p)))
@@ -176,7 +176,7 @@ func (a answer) main() string {
 	return clip(text, 3000)
 }
 
-func (a answer) wants(t *testing.T, status int) answer {
+func (a answer) wants(t testing.TB, status int) answer {
 	t.Helper()
 	if a.StatusCode != status {
 		t.Fatalf("%s %s: status %d, want %d\n%s", a.Request.Method, a.Request.URL, a.StatusCode, status, a.main())
@@ -184,7 +184,7 @@ func (a answer) wants(t *testing.T, status int) answer {
 	return a
 }
 
-func (a answer) leadsTo(t *testing.T, path string) answer {
+func (a answer) leadsTo(t testing.TB, path string) answer {
 	t.Helper()
 	if got := a.Header.Get("Location"); got != path {
 		t.Fatalf("%s %s leads to %q, want %q", a.Request.Method, a.Request.URL, got, path)
@@ -192,7 +192,7 @@ func (a answer) leadsTo(t *testing.T, path string) answer {
 	return a
 }
 
-func (a answer) says(t *testing.T, texts ...string) answer {
+func (a answer) says(t testing.TB, texts ...string) answer {
 	t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(a.body, text) {
@@ -202,7 +202,7 @@ func (a answer) says(t *testing.T, texts ...string) answer {
 	return a
 }
 
-func (a answer) silent(t *testing.T, texts ...string) answer {
+func (a answer) silent(t testing.TB, texts ...string) answer {
 	t.Helper()
 	for _, text := range texts {
 		if strings.Contains(a.body, text) {
