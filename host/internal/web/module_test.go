@@ -85,7 +85,8 @@ func TestAModuleIsReviewedInstalledAndUninstalled(t *testing.T) {
 	s.ahead.Store(int64(16 * time.Minute)) // the sign-in is no longer fresh
 	b.get(review).wants(t, 200).says(t, "Your Password")
 	s.as(ben).get(review).wants(t, 403)
-	b.post(review+"/install").wants(t, 422).says(t, "The current password is wrong", "Your Password")
+	b.post(review+"/install").wants(t, 403).says(t, "Give your own password before a module is installed", "Your Password")
+	b.post(review+"/install", "password", "wrong").wants(t, 422).says(t, "The current password is wrong", "Your Password")
 	b.post(review+"/install", "password", demoPassword).wants(t, 303).leadsTo(t, "/admin/modules")
 	checkPage(t, b.get("/admin/modules").wants(t, 200)).says(t, "is installed.", "Activate", "Uninstall").silent(t, ">Deactivate<")
 	checkPage(t, b.get("/admin/modules/impersonation/uninstall").wants(t, 200))
