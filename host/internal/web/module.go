@@ -4,6 +4,7 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
+	"strings"
 )
 
 // modulesView is Setup, Modules: the upload box and the list.
@@ -20,6 +21,7 @@ type modulesView struct {
 type moduleRow struct {
 	module.Row
 	StateText string
+	HeldTo    string // what its process is held to, empty while none runs
 	Tone      string
 	Failure   string
 	Why       string // why it can't be activated
@@ -51,6 +53,9 @@ func (v *visit) showModules(cause error) error {
 
 func (v *visit) moduleRow(row module.Row) moduleRow {
 	r := moduleRow{Row: row, StateText: v.text("module_" + string(row.State)), Active: row.Activated, Base: v.path("/admin/modules/" + row.ID)}
+	if row.Sandbox != nil {
+		r.HeldTo = v.text("module_held_to", "What", v.protections(*row.Sandbox))
+	}
 	switch string(row.State) {
 	case "active":
 		r.Tone = "green"
@@ -160,4 +165,17 @@ func (v *visit) uninstallModule() error {
 		return err
 	}
 	return v.done("/admin/modules", "flash_uninstalled", "Name", name)
+}
+
+// protections lists in words what a module's process is held to.
+func (v *visit) protections(level module.Level) string {
+	names := level.Names()
+	if len(names) == 0 {
+		return v.text("sandbox_none")
+	}
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = v.text("sandbox_" + name)
+	}
+	return strings.Join(words, ", ")
 }
