@@ -11,15 +11,12 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/understudy-crm/understudy/host/internal/module"
 )
 
 // version is the host's own; modules say which they need.
 const version = "3.1.0"
 
 func main() {
-	module.LaunchIfAsked()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -8,11 +8,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
-	"github.com/understudy-crm/understudy/host/internal/module"
 )
 
 func TestMain(m *testing.M) {
-	module.LaunchIfAsked()
 	testscript.Main(m, map[string]func(){
 		"understudy": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
 	})

@@ -24,13 +24,14 @@ var mayImport = map[string]struct {
 	ours   string // packages of this repository, "host/internal/*" for all below
 	others string // of the packages in `guarded`, those it may use
 }{
-	"host":                   {"host/internal/crm host/internal/store host/internal/app host/internal/module host/internal/web sdk/manifest", "os syscall log log/slog net net/http"},
-	"host/internal/crm":      {"", ""},
-	"host/internal/store":    {"host/internal/crm", "database/sql os log/slog modernc.org/sqlite github.com/jackc/pgx github.com/pressly/goose"},
-	"host/internal/app":      {"host/internal/crm host/internal/store", "log/slog"},
-	"host/internal/module":   {"host/internal/crm host/internal/app proto proto/understudy/module/v1 sdk/manifest", "os os/exec syscall unsafe log/slog net net/http golang.org/x/sys github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog google.golang.org/grpc google.golang.org/protobuf github.com/landlock-lsm"},
-	"host/internal/web":      {"host/internal/crm host/internal/app host/internal/module", "os log/slog net net/http html/template github.com/gorilla/sessions"},
-	"host/internal/hosttest": {"host/internal/* sdk sdk/manifest sdk/sdktest", "database/sql os os/exec syscall log/slog net net/http github.com/jackc/pgx github.com/chromedp"},
+	"host":                          {"host/internal/crm host/internal/store host/internal/app host/internal/module host/internal/web sdk/manifest", "os syscall log log/slog net net/http"},
+	"host/internal/crm":             {"", ""},
+	"host/internal/store":           {"host/internal/crm", "database/sql os log/slog modernc.org/sqlite github.com/jackc/pgx github.com/pressly/goose"},
+	"host/internal/app":             {"host/internal/crm host/internal/store", "log/slog"},
+	"host/internal/module":          {"host/internal/crm host/internal/app host/internal/module/launcher proto proto/understudy/module/v1 sdk/manifest", "os os/exec syscall unsafe log/slog net net/http golang.org/x/sys github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog google.golang.org/grpc google.golang.org/protobuf github.com/landlock-lsm"},
+	"host/internal/module/launcher": {"", "syscall unsafe golang.org/x/sys"},
+	"host/internal/web":             {"host/internal/crm host/internal/app host/internal/module", "os log/slog net net/http html/template github.com/gorilla/sessions"},
+	"host/internal/hosttest":        {"host/internal/* sdk sdk/manifest sdk/sdktest", "database/sql os os/exec syscall log/slog net net/http github.com/jackc/pgx github.com/chromedp"},
 
 	"proto":                      {"", ""},
 	"proto/understudy/module/v1": {"", "unsafe google.golang.org/grpc google.golang.org/protobuf"},

@@ -242,7 +242,6 @@ func TestEndingThreadsDontKillModules(t *testing.T) {
 const hostFolder = "UNDERSTUDY_TEST_HOST_DATABASE"
 
 func TestMain(m *testing.M) {
-	LaunchIfAsked()
 	if path := os.Getenv(hostFolder); path != "" {
 		beHost(path)
 		return

@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/module/launcher"
 )
 
 // box is the host's side of a child's sandbox: it hears from the launcher how far it got.
@@ -23,28 +23,10 @@ type box struct {
 	level     Level
 }
 
-// report is what the launcher says: first the level, then, only when it could not become the
-// module, why.
-type report struct {
-	Level     Level  `json:"level"`
-	Refused   bool   `json:"refused,omitempty"` // the level is below what is required
-	Problem   string `json:"problem,omitempty"`
-	NoProgram bool   `json:"no_program,omitempty"` // the problem: the executable can't be executed
-}
-
-// The launcher's open files, after the three standard ones.
-const (
-	executableFD = 3
-	reportFD     = 4
-)
-
 // enclose has the child started through the launcher: this same program, executed again, which
 // confines itself and then becomes the module. The executable is handed over open, as it was
 // hashed, so whatever stands at its path a moment later is not what runs.
 func (c *child) enclose(e enclosure, executable *os.File) error {
-	if !canLaunch.Load() {
-		return errors.New("start a module: main does not call module.LaunchIfAsked first")
-	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("start a module: %w", err)
@@ -58,11 +40,7 @@ func (c *child) enclose(e enclosure, executable *os.File) error {
 	}
 	b.report = conn.(*net.UnixConn) //nolint:errcheck,forcetypeassert // of a Unix socket it is nothing else
 	b.enclosure.Parent, b.enclosure.Guard = os.Getpid(), !e.Network && canGuard()
-	spec, err := json.Marshal(b.enclosure)
-	if err != nil {
-		return fmt.Errorf("start a module: %w", err)
-	}
-	c.cmd.Path, c.cmd.Args = "/proc/self/exe", []string{filepath.Base(e.Program), launchWord, string(spec)}
+	c.cmd.Path, c.cmd.Args = "/proc/self/exe", append([]string{filepath.Base(e.Program)}, b.enclosure.Args()...)
 	c.cmd.ExtraFiles = []*os.File{executable, b.theirs}
 	c.box = b
 	return nil
@@ -97,7 +75,7 @@ func (b *box) await(ctx context.Context) error {
 		return &crm.Error{Kind: crm.Unavailable, Key: "module_sandbox_failed", Args: map[string]any{"Detail": printable(err.Error())}, Err: err}
 	}
 	if first.Problem != "" {
-		return first.failure(b.enclosure.Program)
+		return failure(first, b.enclosure.Program)
 	}
 	b.level = first.Level
 	if listener != nil {
@@ -108,7 +86,7 @@ func (b *box) await(ctx context.Context) error {
 	}
 	last, _, err := b.read()
 	if err == nil {
-		return last.failure(b.enclosure.Program)
+		return failure(last, b.enclosure.Program)
 	}
 	if errors.Is(err, errSilent) {
 		return nil
@@ -117,7 +95,7 @@ func (b *box) await(ctx context.Context) error {
 }
 
 // failure is a launcher's last word as a sentence.
-func (r report) failure(program string) error {
+func failure(r launcher.Report, program string) error {
 	err := errors.New(r.Problem)
 	if r.NoProgram {
 		return notStartable(program, err)
@@ -129,7 +107,7 @@ func (r report) failure(program string) error {
 var errSilent = errors.New("the launcher ended without a word")
 
 // read takes one message and the open file that may come with it.
-func (b *box) read() (r report, listener *os.File, err error) {
+func (b *box) read() (r launcher.Report, listener *os.File, err error) {
 	text, beside := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
 	n, m, _, _, err := b.report.ReadMsgUnix(text, beside)
 	if errors.Is(err, io.EOF) {
@@ -138,7 +116,7 @@ func (b *box) read() (r report, listener *os.File, err error) {
 	if err != nil {
 		return r, nil, fmt.Errorf("hear from the launcher: %w", err)
 	}
-	if err := json.Unmarshal(text[:n], &r); err != nil {
+	if r, err = launcher.ReadReport(string(text[:n])); err != nil {
 		return r, nil, fmt.Errorf("hear from the launcher: %w", err)
 	}
 	if m == 0 {

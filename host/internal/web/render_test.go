@@ -17,12 +17,6 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/module"
 )
 
-// TestMain lets this program be the launcher of the modules its tests start.
-func TestMain(m *testing.M) {
-	module.LaunchIfAsked()
-	os.Exit(m.Run())
-}
-
 // sample is the module of the module tests, built once. Which module it is, it learns from the
 // folder it is unpacked to.
 var sample = sync.OnceValues(func() ([]byte, error) {

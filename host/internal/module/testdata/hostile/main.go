@@ -104,9 +104,14 @@ func files() {
 	say("link database", unix.Link(database, filepath.Join(run, "database")))
 	say("symlink", unix.Symlink(database, filepath.Join(run, "link")))
 	say("device", unix.Mknod(filepath.Join(run, "device"), unix.S_IFCHR|0o600, 1<<8|3))
+	ownFiles(run)
+}
+
+// ownFiles tries what a module may do with its own files, and a little more.
+func ownFiles(run string) {
 	self := os.Getenv("FOLDER")
 	say("write package", os.WriteFile(filepath.Join(self, "new"), []byte("x"), 0o600))
-	_, err = os.ReadFile(filepath.Join(self, "assets", "mode"))
+	_, err := os.ReadFile(filepath.Join(self, "assets", "mode"))
 	say("read package", err)
 	say("write run", os.WriteFile(filepath.Join(run, "own"), []byte("#!/bin/sh\n"), 0o700))
 	_, err = os.ReadFile(filepath.Join(run, "own"))
@@ -123,65 +128,6 @@ func files() {
 	say("open many", err)
 }
 
-func network() {
-	for _, s := range []struct {
-		name                   string
-		domain, kind, protocol int
-	}{
-		{"tcp", unix.AF_INET, unix.SOCK_STREAM, 0},
-		{"tcp6", unix.AF_INET6, unix.SOCK_STREAM, 0},
-		{"mptcp", unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP},
-		{"udp", unix.AF_INET, unix.SOCK_DGRAM, 0},
-	} {
-		fd, err := unix.Socket(s.domain, s.kind, s.protocol)
-		if err == nil && s.domain == unix.AF_INET {
-			err = unix.Connect(fd, loopback(s.name))
-		}
-		if err == nil && s.name == "udp" {
-			_, err = unix.Write(fd, []byte("out"))
-		}
-		say(s.name, err)
-	}
-	for _, s := range []struct {
-		name                   string
-		domain, kind, protocol int
-	}{
-		{"raw", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP},
-		{"packet", unix.AF_PACKET, unix.SOCK_RAW, 0},
-		{"netlink", unix.AF_NETLINK, unix.SOCK_RAW, 0},
-		{"vsock", unix.AF_VSOCK, unix.SOCK_STREAM, 0},
-		{"alg", unix.AF_ALG, unix.SOCK_SEQPACKET, 0},
-		{"local datagram", unix.AF_UNIX, unix.SOCK_DGRAM, 0},
-		{"local stream", unix.AF_UNIX, unix.SOCK_STREAM, 0},
-	} {
-		_, err := unix.Socket(s.domain, s.kind, s.protocol)
-		say(s.name, err)
-	}
-	_, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
-	say("local datagram pair", err)
-	call("io_uring", unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&[120]byte{})))
-}
-
-// loopback is where the test listens, by TCP for both kinds of it.
-func loopback(kind string) *unix.SockaddrInet4 {
-	port := 0
-	fmt.Sscan(os.Getenv(map[bool]string{true: "UDP_PORT", false: "TCP_PORT"}[kind == "udp"]), &port)
-	return &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
-}
-
-func sockets() {
-	for _, name := range []string{"OWN", "OTHER", "ABSTRACT", "LINKED"} {
-		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
-		if err != nil {
-			panic(err)
-		}
-		if err = unix.Connect(fd, &unix.SockaddrUnix{Name: os.Getenv(name)}); err == nil {
-			_, err = unix.Write(fd, []byte("hello"))
-		}
-		say(name, err)
-	}
-}
-
 func processes() {
 	host := os.Getppid()
 	word := uintptr(unsafe.Pointer(new([64]byte)))
@@ -194,8 +140,8 @@ func processes() {
 	say("tgkill", unix.Tgkill(host, host, unix.SIGURG))
 	call("tkill", unix.SYS_TKILL, uintptr(host), uintptr(unix.SIGURG))
 	call("sigqueue", unix.SYS_RT_SIGQUEUEINFO, uintptr(host), uintptr(unix.SIGURG), word)
-	own, err := unix.FcntlInt(1, unix.F_SETOWN, host)
-	say("own", errOr(err, own))
+	_, err := unix.FcntlInt(1, unix.F_SETOWN, host)
+	say("own", err)
 	say("kill itself", unix.Kill(os.Getpid(), unix.SIGURG))
 	call("limit host", unix.SYS_PRLIMIT64, uintptr(host), unix.RLIMIT_NOFILE, 0, word)
 	call("pin host", unix.SYS_SCHED_SETAFFINITY, uintptr(host), 64, word)
@@ -204,6 +150,13 @@ func processes() {
 	group, _ := unix.Getpgid(host)
 	say("leave group", unix.Setpgid(0, group))
 	call("new session", unix.SYS_SETSID)
+	fork()
+}
+
+// fork starts processes until it would hurt.
+func fork() {
+	var err error
+	word := uintptr(unsafe.Pointer(new([64]byte)))
 	forked := 0
 	for range 100 {
 		pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
@@ -223,8 +176,6 @@ func processes() {
 	}
 	say("start", err)
 }
-
-func errOr(err error, _ int) error { return err }
 
 func machine() {
 	word := uintptr(unsafe.Pointer(new([256]byte)))

@@ -1,4 +1,4 @@
-package module
+package launcher
 
 import "golang.org/x/sys/unix"
 

@@ -1,12 +1,9 @@
-package module
+package launcher
 
 import (
-	"debug/elf"
+	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"slices"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +30,7 @@ type place struct {
 }
 
 // places is all of the file system that a module has.
-func (e enclosure) places(libraries bool) []place {
+func (e Enclosure) places(libraries bool) []place {
 	list := []place{
 		{e.Folder, mayExecute, true},
 		{e.Run, mayKeep, true},
@@ -61,26 +58,28 @@ func (e enclosure) places(libraries bool) []place {
 // needsLibraries tells whether the executable asks for a loader and shared libraries: a Go program
 // built where a C compiler is found does. What is no program at all, the kernel will say.
 func needsLibraries() bool {
-	file, err := elf.NewFile(executableReader{})
-	return err == nil && slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
-}
-
-// executableReader reads the executable without owning it, as an os.File would.
-type executableReader struct{}
-
-// ReadAt reads at an offset.
-func (executableReader) ReadAt(p []byte, offset int64) (int, error) {
-	n, err := unix.Pread(executableFD, p, offset)
-	if err == nil && n < len(p) {
-		err = io.EOF
+	var head [64]byte
+	if n, err := unix.Pread(ExecutableFile, head[:], 0); err != nil || n < len(head) || string(head[:4]) != "\x7fELF" || head[4] != 2 || head[5] != 1 {
+		return strconv.IntSize == 32 // their layout isn't known here
 	}
-	return max(n, 0), err
+	start, size, count := binary.LittleEndian.Uint64(head[32:]), binary.LittleEndian.Uint16(head[54:]), binary.LittleEndian.Uint16(head[56:])
+	const interpreter = 3
+	for i := range count {
+		var kind [4]byte
+		if n, err := unix.Pread(ExecutableFile, kind[:], int64(start)+int64(i)*int64(size)); err != nil || n < len(kind) {
+			return false
+		}
+		if binary.LittleEndian.Uint32(kind[:]) == interpreter {
+			return true
+		}
+	}
+	return false
 }
 
 // restrictFiles confines the thread to the places and says which version of Landlock does so, 0
 // when the kernel has none. It is done by hand, not with a library, because the launcher must know
 // what was reached, and because one thread is all that matters to it.
-func (e enclosure) restrictFiles(libraries bool) (version int, err error) {
+func (e Enclosure) restrictFiles(libraries bool) (version int, err error) {
 	n, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
 		return 0, nil
@@ -88,22 +87,22 @@ func (e enclosure) restrictFiles(libraries bool) (version int, err error) {
 	handled := e.handled(int(n))
 	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&handled)), unsafe.Sizeof(handled), 0) //nolint:gosec // G103: the kernel takes pointers
 	if errno != 0 {
-		return 0, fmt.Errorf("make a ruleset: %w", errno)
+		return 0, errors.New("make a ruleset: " + errno.Error())
 	}
 	defer unix.Close(int(ruleset))
 	for _, p := range e.places(libraries) {
-		if err := p.allow(int(ruleset), handled.Handled_access_fs); err != nil && (p.must || !errors.Is(err, fs.ErrNotExist)) {
-			return 0, fmt.Errorf("%s: %w", p.path, err)
+		if err := p.allow(int(ruleset), handled.Handled_access_fs); err != nil && (p.must || !errors.Is(err, unix.ENOENT)) {
+			return 0, errors.New(p.path + ": " + err.Error())
 		}
 	}
 	if _, _, errno = unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
-		return 0, fmt.Errorf("apply the ruleset: %w", errno)
+		return 0, errors.New("apply the ruleset: " + errno.Error())
 	}
 	return int(n), nil
 }
 
 // handled is what each version of Landlock can refuse.
-func (e enclosure) handled(version int) unix.LandlockRulesetAttr {
+func (e Enclosure) handled(version int) unix.LandlockRulesetAttr {
 	a := unix.LandlockRulesetAttr{Handled_access_fs: unix.LANDLOCK_ACCESS_FS_MAKE_SYM<<1 - 1}
 	for _, more := range []struct {
 		since  int

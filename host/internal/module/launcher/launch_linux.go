@@ -1,36 +1,51 @@
-package module
+package launcher
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"runtime"
+	"strings"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// becomeModule is the launcher. It confines the thread it runs on, which is all that is left of
-// the process when it becomes the module, and never returns.
-func becomeModule(text string) {
-	runtime.LockOSThread()
-	var e enclosure
-	err := json.Unmarshal([]byte(text), &e)
+// init makes this process the launcher when it was started as one. It is an init, and not the first
+// thing in main, because of what comes before main.
+func init() {
+	args := arguments()
+	if len(args) < 2 || args[1] != Word {
+		return
+	}
+	// All is done by one thread, the one that is left when it becomes the module: Go holds an init
+	// to the process' first.
+	e, err := parse(args[1:])
 	if err == nil {
 		err = e.launch()
 	}
-	// Where nobody listens, a person has tried the command by hand.
-	if tell(report{Problem: err.Error(), NoProgram: errors.Is(err, errNoProgram)}, -1) != nil {
-		fmt.Fprintln(os.Stderr, "understudy:", err)
+	if tell(Report{Problem: err.Error(), NoProgram: errors.Is(err, errNoProgram)}, -1) != nil {
+		_, _ = unix.Write(2, []byte("understudy: "+err.Error()+"\n")) // nobody listens: a person has tried it by hand
 	}
-	os.Exit(1)
+	unix.Exit(1)
+}
+
+// arguments are the process' own. The package os, which has them, isn't ready yet.
+func arguments() []string {
+	fd, err := unix.Open("/proc/self/cmdline", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	text := make([]byte, 16<<10)
+	n, err := unix.Read(fd, text)
+	if err != nil || n == len(text) {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text[:n]), "\x00"), "\x00")
 }
 
 // launch goes from what needs the most rights to what leaves the fewest. It returns only when the
 // module did not start.
-func (e enclosure) launch() error {
+func (e Enclosure) launch() error {
 	if err := closeOnExec(); err != nil {
 		return err
 	}
@@ -42,14 +57,14 @@ func (e enclosure) launch() error {
 		return err
 	}
 	if level.Landlock, err = e.restrictFiles(libraries); err != nil {
-		return fmt.Errorf("confine to its folders: %w", err)
+		return step("confine to its folders", err)
 	}
 	level.Files = level.Landlock > 0
 	listener, err := e.filterCalls(level.Landlock)
 	level.Network, level.Privileges = err == nil, err == nil
 	level.Sockets = err == nil && listener >= 0
 	refused := !level.Reaches(e.Require)
-	if err := tell(report{Level: level, Refused: refused}, listener); err != nil || refused {
+	if err := tell(Report{Level: level, Refused: refused}, listener); err != nil || refused {
 		return errors.Join(errors.New("refused"), err)
 	}
 	return execute(e.Program)
@@ -57,12 +72,12 @@ func (e enclosure) launch() error {
 
 // closeOnExec keeps every open file but the standard ones from the module.
 func closeOnExec() error {
-	if unix.CloseRange(executableFD, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC) == nil {
+	if unix.CloseRange(ExecutableFile, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return nil
 	}
-	for _, fd := range []uintptr{executableFD, reportFD} {
+	for _, fd := range []uintptr{ExecutableFile, ReportFile} {
 		if _, err := unix.FcntlInt(fd, unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
-			return fmt.Errorf("keep the launcher's files: %w", err)
+			return step("keep the launcher's files", err)
 		}
 	}
 	return nil
@@ -93,15 +108,18 @@ func limitResources() error {
 	for _, l := range limits {
 		var now unix.Rlimit
 		if err := unix.Prlimit(0, l.what, nil, &now); err != nil {
-			return fmt.Errorf("read a limit: %w", err)
+			return step("read a limit", err)
 		}
 		value := min(l.value, now.Max)
 		if err := unix.Prlimit(0, l.what, &unix.Rlimit{Cur: value, Max: value}, nil); err != nil {
-			return fmt.Errorf("set a limit: %w", err)
+			return step("set a limit", err)
 		}
 	}
 	// When memory runs out, a module goes before the host does. Where /proc is read-only, it doesn't.
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
+	if fd, err := unix.Open("/proc/self/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0); err == nil {
+		_, _ = unix.Write(fd, []byte("500"))
+		_ = unix.Close(fd)
+	}
 	return nil
 }
 
@@ -118,7 +136,7 @@ func maxThreads() uint64 {
 
 // dropPrivileges leaves the process without any capability and without a way to gain one, and
 // renews the parent-death signal, which belongs to a thread: here to the one that stays.
-func (e enclosure) dropPrivileges() error {
+func (e Enclosure) dropPrivileges() error {
 	for c := uintptr(0); c <= 63; c++ {
 		if unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0) != nil {
 			break // past the last, or not ours to drop: then there are none to gain either, by no_new_privs
@@ -127,34 +145,33 @@ func (e enclosure) dropPrivileges() error {
 	_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) // kernels before 4.3 have none
 	header, none := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
 	if err := unix.Capset(&header, &none[0]); err != nil {
-		return fmt.Errorf("give up capabilities: %w", err)
+		return step("give up capabilities", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("give up new privileges: %w", err)
+		return step("give up new privileges", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("end with the host: %w", err)
+		return step("end with the host", err)
 	}
-	if os.Getppid() != e.Parent {
+	if unix.Getppid() != e.Parent {
 		return errors.New("the host is gone")
 	}
 	return nil
 }
 
+// step names what failed.
+func step(what string, err error) error { return errors.New(what + ": " + err.Error()) }
+
 // tell sends one message to the host, with an open file beside it unless that is negative.
-func tell(r report, file int) error {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
+func tell(r Report, file int) error {
 	var beside []byte
 	if file >= 0 {
 		beside = unix.UnixRights(file)
 	}
-	return unix.Sendmsg(reportFD, text, beside, nil, unix.MSG_NOSIGNAL)
+	return unix.Sendmsg(ReportFile, []byte(r.Text()), beside, nil, unix.MSG_NOSIGNAL)
 }
 
-var errNoProgram = errors.New("execute")
+var errNoProgram = errors.New("execute the module")
 
 // execute becomes the module: the very file that the host has opened and hashed. syscall.Exec won't
 // do, it takes a path and puts the limit on open files back.
@@ -167,11 +184,11 @@ func execute(program string) error {
 	if err != nil {
 		return err
 	}
-	env, err := syscall.SlicePtrFromStrings(os.Environ())
+	env, err := syscall.SlicePtrFromStrings(syscall.Environ())
 	if err != nil {
 		return err
 	}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, executableFD, uintptr(unsafe.Pointer(empty)), //nolint:gosec // G103: the kernel takes pointers
+	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, ExecutableFile, uintptr(unsafe.Pointer(empty)), //nolint:gosec // G103: the kernel takes pointers
 		uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0])), unix.AT_EMPTY_PATH, 0) //nolint:gosec // G103: the same
-	return fmt.Errorf("%w %s: %w", errNoProgram, program, errno)
+	return errors.Join(errNoProgram, step(program, errno))
 }

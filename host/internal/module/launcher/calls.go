@@ -1,10 +1,8 @@
 //go:build linux && (amd64 || arm64)
 
-package module
+package launcher
 
 import (
-	"fmt"
-	"os"
 	"slices"
 	"unsafe"
 
@@ -45,7 +43,7 @@ const lastCall = 471
 // filterCalls has the kernel refuse system calls to this thread from here on. Answers to connect
 // are the host's, through the returned file; that is negative when the host doesn't answer, because
 // it won't or because the kernel doesn't let it.
-func (e enclosure) filterCalls(landlock int) (listener int, err error) {
+func (e Enclosure) filterCalls(landlock int) (listener int, err error) {
 	if e.Guard {
 		n, errno := setFilter(e.filter(landlock, true), unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
 		if errno == 0 {
@@ -53,7 +51,7 @@ func (e enclosure) filterCalls(landlock int) (listener int, err error) {
 		}
 	}
 	if _, errno := setFilter(e.filter(landlock, false), 0); errno != 0 {
-		return -1, fmt.Errorf("filter system calls: %w", errno)
+		return -1, errno
 	}
 	return -1, nil
 }
@@ -68,7 +66,7 @@ func setFilter(f filter, flags uintptr) (int, unix.Errno) {
 // not at what those point to.
 type filter []unix.SockFilter
 
-func (e enclosure) filter(landlock int, guarded bool) filter {
+func (e Enclosure) filter(landlock int, guarded bool) filter {
 	var f filter
 	f.load(4) // the processor's mode
 	f.unless(auditArch, unix.SECCOMP_RET_KILL_PROCESS)
@@ -83,7 +81,7 @@ func (e enclosure) filter(landlock int, guarded bool) filter {
 	// Its flags can't be seen; without it, programs use clone.
 	f.when(unix.SYS_CLONE3, answer(refuse(unix.ENOSYS)))
 	f.when(unix.SYS_CLONE, onlyIfSet(0, unix.CLONE_THREAD)...)
-	self := uint32(os.Getpid())
+	self := uint32(unix.Getpid())
 	for _, call := range []uint32{unix.SYS_KILL, unix.SYS_TGKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO} {
 		f.when(call, onlyFor(0, unix.EPERM, self)...)
 	}
