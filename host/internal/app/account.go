@@ -68,11 +68,7 @@ func (a *App) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[Acco
 // is good for LinkLife, and the ones before it are dead. Whoever may edit the account may; for an
 // administrator only an administrator.
 func (a *App) PasswordLink(ctx context.Context, who crm.Who, key crm.AccountKey) (string, error) {
-	capability := crm.StaffEdit
-	if key.Kind == crm.Contact {
-		capability = crm.CustomersEdit
-	}
-	if err := a.allow(who, crm.SensitiveRoute, capability); err != nil {
+	if err := a.allow(who, crm.SensitiveRoute, linkCapability(key.Kind)); err != nil {
 		return "", err
 	}
 	account, err := a.Account(ctx, key)
@@ -87,7 +83,7 @@ func (a *App) PasswordLink(ctx context.Context, who crm.Who, key crm.AccountKey)
 		if err := tx.DeleteLinks(ctx, purposePassword, key, a.Now()); err != nil {
 			return "", nil, err
 		}
-		return key.String(), nil, tx.InsertLink(ctx, hash, store.Link{Purpose: purposePassword, Account: key, Expires: a.Now().Add(LinkLife)})
+		return key.String(), nil, tx.InsertLink(ctx, hash, store.Link{Purpose: purposePassword, Account: key, Maker: who.Actor.Key.ID, Expires: a.Now().Add(LinkLife)})
 	})
 }
 
@@ -136,11 +132,54 @@ func (a *App) SetPasswordByLink(ctx context.Context, token, password string, cli
 	}
 	who := crm.Who{Actor: account, Subject: account, Client: client}
 	return a.change(ctx, who, "password_set", func(tx store.Tx) (string, map[string]string, error) {
-		if used, err := tx.DeleteLink(ctx, hashSecret(token)); err != nil || !used {
-			return "", nil, found(err, "link_invalid")
+		if err := a.useLink(ctx, tx, token, account); err != nil {
+			return "", nil, err
 		}
 		return account.Key.String(), nil, a.replacePassword(ctx, tx, account.Key, hash, 0)
 	})
+}
+
+// useLink uses a link up, if whoever made it could still make it: a promotion since, or a dismissal,
+// closes it.
+func (a *App) useLink(ctx context.Context, tx store.Tx, token string, account crm.Account) error {
+	l, err := a.link(ctx, tx, token, purposePassword)
+	if err != nil {
+		return err
+	}
+	if l.Maker != 0 {
+		maker, err := tx.Account(ctx, crm.AccountKey{Kind: crm.Staff, ID: l.Maker})
+		if err != nil {
+			return found(err, "link_invalid")
+		}
+		if account, err = tx.Account(ctx, account.Key); err != nil {
+			return found(err, "link_invalid")
+		}
+		who := crm.Who{Actor: maker, Subject: maker}
+		if !who.Can(linkCapability(account.Key.Kind)) || mayManage(who, account) != nil {
+			return crm.Refuse(crm.NotFound, "link_invalid")
+		}
+	}
+	used, err := tx.DeleteLink(ctx, hashSecret(token))
+	if err == nil && !used {
+		err = crm.Refuse(crm.NotFound, "link_invalid")
+	}
+	return err
+}
+
+// linkCapability is what making a set-password link needs.
+func linkCapability(kind crm.AccountKind) crm.Capability {
+	if kind == crm.Contact {
+		return crm.CustomersEdit
+	}
+	return crm.StaffEdit
+}
+
+// dropLinksOfOld closes an account's links when its address changes: they were handed to the old one.
+func (a *App) dropLinksOfOld(ctx context.Context, tx store.Tx, key crm.AccountKey, before, after string) error {
+	if before == after {
+		return nil
+	}
+	return tx.DeleteLinks(ctx, purposePassword, key, a.Now())
 }
 
 // ChangeOwnPassword replaces the actor's password; the old one must be given. All one's other
@@ -170,14 +209,14 @@ func (a *App) checkOwnPassword(ctx context.Context, who crm.Who, password string
 		return c, nil, err
 	}
 	sources := lockSources(c.Key.Kind, c.Email, crm.Client{})
-	if err := a.checkLocked(ctx, sources); err != nil {
+	if err := a.countAttempt(ctx, sources); err != nil {
 		return c, nil, err
 	}
 	right, err := a.passwords.check(ctx, c.PasswordHash, password)
 	if err != nil || right {
 		return c, sources, err
 	}
-	if err := a.signInFailed(ctx, c.Account, c.Email, sources, who.Client); crm.KeyOf(err) != "sign_in_wrong" {
+	if err := a.signInFailed(ctx, c.Account, c.Email, who.Client); crm.KeyOf(err) != "sign_in_wrong" {
 		return c, nil, err
 	}
 	return c, nil, crm.Refuse(crm.Invalid, "password_wrong")

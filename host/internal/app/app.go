@@ -115,12 +115,55 @@ func (a *App) audit(ctx context.Context, tx store.Tx, who crm.Who, action, objec
 // change runs a use case's transaction: do's change and the audit entry commit together.
 func (a *App) change(ctx context.Context, who crm.Who, action string, do func(store.Tx) (object string, detail map[string]string, err error)) error {
 	return a.store.Write(ctx, func(tx store.Tx) error {
+		if err := a.stands(ctx, tx, who); err != nil {
+			return err
+		}
 		object, detail, err := do(tx)
 		if err != nil {
 			return err
 		}
 		return a.audit(ctx, tx, who, action, object, detail)
 	})
+}
+
+// changeRights is change for what decides who may do what. Such changes go one at a time, so that
+// what one reads of others' rights still holds when it commits.
+func (a *App) changeRights(ctx context.Context, who crm.Who, action string, do func(store.Tx) (object string, detail map[string]string, err error)) error {
+	return a.change(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
+		if err := tx.LockRights(ctx); err != nil {
+			return "", nil, err
+		}
+		return do(tx)
+	})
+}
+
+// stands says whether who is still who it was when the request was resolved: a slow request must
+// not act for a session that has switched, returned, ended or lost its rights meanwhile. Conflict
+// session_changed otherwise. Whoever has no session (the command line, a link's holder) stands.
+func (a *App) stands(ctx context.Context, tx store.Tx, who crm.Who) error {
+	if who.Session.ID == 0 {
+		return nil
+	}
+	r, err := tx.ResolveAgain(ctx, who.Session.ID)
+	if crm.KindOf(err) == crm.NotFound {
+		return crm.Refuse(crm.Conflict, "session_changed")
+	}
+	if err != nil {
+		return err
+	}
+	now, is := a.Now(), whoOf(r, who.Client)
+	same := r.Session.Version == who.Session.Version && now.Before(r.Session.ExpiresAt) && is.Actor.Active && is.Switched() == who.Switched()
+	if same && is.Switched() {
+		// After any change of rights the hook must be asked again, and that is the next request's to do.
+		same = is.Subject.Active && now.Before(is.Switch.ExpiresAt) && is.Switch.Mode == who.Switch.Mode && r.Revision == who.Revision
+	}
+	if same && r.Revision != who.Revision {
+		same = is.Actor.Administrator == who.Actor.Administrator && is.Actor.Capabilities.String() == who.Actor.Capabilities.String()
+	}
+	if !same {
+		return crm.Refuse(crm.Conflict, "session_changed")
+	}
+	return nil
 }
 
 // found gives a NotFound its own sentence and passes other errors on.

@@ -38,7 +38,7 @@ func (a *App) SaveCustomer(ctx context.Context, who crm.Who, c crm.Customer) (in
 	if err := cleanCustomer(&c); err != nil {
 		return 0, err
 	}
-	err := a.change(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
+	err := a.changeRights(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
 		if c.ID == 0 {
 			c.CreatedAt = a.Now()
 			id, err := tx.InsertCustomer(ctx, c)
@@ -51,6 +51,11 @@ func (a *App) SaveCustomer(ctx context.Context, who crm.Who, c crm.Customer) (in
 		}
 		if err := tx.UpdateCustomer(ctx, c); err != nil {
 			return "", nil, err
+		}
+		if before.Active != c.Active {
+			if err := tx.SetCustomerActive(ctx, c.ID, c.Active); err != nil {
+				return "", nil, err
+			}
 		}
 		return customerObject(c.ID), customerDetail(before, c), raiseIf(ctx, tx, before.Active != c.Active)
 	})
@@ -110,13 +115,21 @@ func customerDetail(before, after crm.Customer) map[string]string {
 
 // SetCustomerActive activates or deactivates a customer, and with it the sign-in of its contacts.
 func (a *App) SetCustomerActive(ctx context.Context, who crm.Who, id int64, active bool) error {
-	c, err := a.Customer(ctx, who, id)
-	if err != nil {
+	if err := a.allow(who, crm.WriteRoute, crm.CustomersEdit); err != nil {
 		return err
 	}
-	c.Active = active
-	_, err = a.SaveCustomer(ctx, who, c)
-	return err
+	return a.changeRights(ctx, who, "customer_changed", func(tx store.Tx) (string, map[string]string, error) {
+		before, err := tx.Customer(ctx, id)
+		if err != nil {
+			return "", nil, found(err, "customer_not_found")
+		}
+		after := before
+		after.Active = active
+		if err := tx.SetCustomerActive(ctx, id, active); err != nil {
+			return "", nil, err
+		}
+		return customerObject(id), customerDetail(before, after), raiseIf(ctx, tx, before.Active != active)
+	})
 }
 
 // DeleteCustomer removes a customer that has no contacts, Conflict otherwise.
@@ -124,7 +137,7 @@ func (a *App) DeleteCustomer(ctx context.Context, who crm.Who, id int64) error {
 	if err := a.allow(who, crm.WriteRoute, crm.CustomersDelete); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "customer_deleted", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "customer_deleted", func(tx store.Tx) (string, map[string]string, error) {
 		c, err := tx.Customer(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "customer_not_found")
@@ -167,7 +180,7 @@ func (a *App) SaveContact(ctx context.Context, who crm.Who, c crm.ContactPerson)
 	if c.ID == 0 {
 		action = "contact_created"
 	}
-	err := a.change(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
+	err := a.changeRights(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
 		before, err := a.putContact(ctx, tx, &c)
 		if err != nil {
 			return "", nil, err
@@ -189,7 +202,15 @@ func (a *App) putContact(ctx context.Context, tx store.Tx, c *crm.ContactPerson)
 			return before, found(err, "contact_not_found")
 		}
 		c.CustomerID = before.CustomerID
-		return before, taken(tx.UpdateContact(ctx, *c), "email_taken")
+		if err := tx.UpdateContact(ctx, *c); err != nil {
+			return before, taken(err, "email_taken")
+		}
+		if before.Active != c.Active {
+			if err := tx.SetActive(ctx, c.Key(), c.Active); err != nil {
+				return before, err
+			}
+		}
+		return before, a.dropLinksOfOld(ctx, tx, c.Key(), before.Email, c.Email)
 	}
 	if _, err := tx.Customer(ctx, c.CustomerID); err != nil {
 		return before, found(err, "customer_not_found")
@@ -233,13 +254,21 @@ func contactDetail(before, after crm.ContactPerson) map[string]string {
 
 // SetContactActive activates or deactivates a contact.
 func (a *App) SetContactActive(ctx context.Context, who crm.Who, id int64, active bool) error {
-	c, err := a.ContactPerson(ctx, who, id)
-	if err != nil {
+	if err := a.allow(who, crm.SensitiveRoute, crm.CustomersEdit); err != nil {
 		return err
 	}
-	c.Active = active
-	_, err = a.SaveContact(ctx, who, c)
-	return err
+	return a.changeRights(ctx, who, "contact_changed", func(tx store.Tx) (string, map[string]string, error) {
+		before, err := tx.ContactPerson(ctx, id)
+		if err != nil {
+			return "", nil, found(err, "contact_not_found")
+		}
+		after := before
+		after.Active = active
+		if err := tx.SetActive(ctx, after.Key(), active); err != nil {
+			return "", nil, err
+		}
+		return after.Key().String(), contactDetail(before, after), raiseIf(ctx, tx, before.Active != active)
+	})
 }
 
 // DeleteContact removes a contact; its sessions end.
@@ -247,7 +276,7 @@ func (a *App) DeleteContact(ctx context.Context, who crm.Who, id int64) error {
 	if err := a.allow(who, crm.SensitiveRoute, crm.CustomersDelete); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "contact_deleted", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "contact_deleted", func(tx store.Tx) (string, map[string]string, error) {
 		c, err := tx.ContactPerson(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "contact_not_found")

@@ -28,7 +28,7 @@ func (a *App) insertAdministrator(ctx context.Context, who crm.Who, name, email,
 	if err != nil {
 		return 0, err
 	}
-	err = a.change(ctx, who, "administrator_created", func(tx store.Tx) (string, map[string]string, error) {
+	err = a.changeRights(ctx, who, "administrator_created", func(tx store.Tx) (string, map[string]string, error) {
 		if err := first(tx); err != nil {
 			return "", nil, err
 		}

@@ -47,7 +47,7 @@ func (a *App) StagePackage(ctx context.Context, who crm.Who, p crm.StagedPackage
 		return err
 	}
 	p.By, p.At = who.Actor.Key, a.Now()
-	return a.change(ctx, who, "module_uploaded", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "module_uploaded", func(tx store.Tx) (string, map[string]string, error) {
 		return "", map[string]string{"file": p.Filename, "sha256": p.SHA256}, tx.PutStaged(ctx, p)
 	})
 }
@@ -79,7 +79,7 @@ func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg 
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "module_installed", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "module_installed", func(tx store.Tx) (string, map[string]string, error) {
 		if err := a.useConfirmation(ctx, tx, who); err != nil {
 			return "", nil, err
 		}
@@ -123,7 +123,7 @@ func (a *App) changeModule(ctx context.Context, who crm.Who, action, id string, 
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
-	return a.change(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
 		m, err := tx.Module(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "module_not_found")
@@ -142,7 +142,7 @@ func (a *App) UninstallModule(ctx context.Context, who crm.Who, id string, delet
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "module_uninstalled", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "module_uninstalled", func(tx store.Tx) (string, map[string]string, error) {
 		m, err := tx.Module(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "module_not_found")
@@ -254,7 +254,7 @@ func (a *App) PutModuleLanguage(ctx context.Context, who crm.Who, id, tag string
 	if err := json.Unmarshal(file, &object); err != nil || object == nil {
 		return crm.Refuse(crm.Invalid, "language_file_invalid")
 	}
-	return a.change(ctx, who, "module_language_uploaded", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "module_language_uploaded", func(tx store.Tx) (string, map[string]string, error) {
 		if _, err := tx.Module(ctx, id); err != nil {
 			return "", nil, found(err, "module_not_found")
 		}
@@ -270,7 +270,7 @@ func (a *App) DeleteModuleLanguage(ctx context.Context, who crm.Who, id, tag str
 	if err := a.allow(who, crm.SensitiveRoute, crm.SettingsEdit); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "module_language_deleted", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "module_language_deleted", func(tx store.Tx) (string, map[string]string, error) {
 		if err := tx.DeleteModuleLanguage(ctx, id, tag); err != nil {
 			return "", nil, err
 		}

@@ -56,7 +56,7 @@ func (a *App) SaveOwnProfile(ctx context.Context, who crm.Who, f ProfileForm) er
 		if err := cleanContact(&c); err != nil {
 			return "", nil, err
 		}
-		return c.Key().String(), contactDetail(before, c), tx.UpdateContact(ctx, c)
+		return c.Key().String(), contactDetail(before, c), tx.SetContactProfile(ctx, c)
 	})
 }
 
@@ -69,7 +69,7 @@ func (a *App) saveOwnStaff(ctx context.Context, tx store.Tx, who crm.Who, f Prof
 	if s.Name, err = crm.CleanName(f.Name); err != nil {
 		return "", nil, err
 	}
-	return s.Key().String(), staffDetail(before, s), tx.UpdateStaff(ctx, s)
+	return s.Key().String(), staffDetail(before, s), tx.SetStaffName(ctx, s)
 }
 
 // SaveOwnPreferences sets the subject's language ("" for none chosen) and theme ("light", "dark" or

@@ -43,12 +43,15 @@ func (a *App) SaveRole(ctx context.Context, who crm.Who, f RoleForm) (int64, err
 		return 0, err
 	}
 	id := f.ID
-	err = a.change(ctx, who, "role_saved", func(tx store.Tx) (string, map[string]string, error) {
+	err = a.changeRights(ctx, who, "role_saved", func(tx store.Tx) (string, map[string]string, error) {
 		before := crm.Role{Capabilities: crm.Capabilities{}}
 		if id != 0 {
 			if before, err = tx.Role(ctx, id); err != nil {
 				return "", nil, found(err, "role_not_found")
 			}
+		}
+		if err := mayChangeRole(who, before); err != nil {
+			return "", nil, err
 		}
 		after := crm.Role{ID: id, Name: name, Capabilities: merged(before.Capabilities, f.Capabilities, f.Shown)}
 		if err := mayGive(who, before.Capabilities, after.Capabilities); err != nil {
@@ -67,15 +70,27 @@ func (a *App) SaveRole(ctx context.Context, who crm.Who, f RoleForm) (int64, err
 	return id, err
 }
 
+// mayChangeRole keeps staff from taking rights from those who may do more than they: who is weaker
+// afterwards could be taken over.
+func mayChangeRole(who crm.Who, role crm.Role) error {
+	if who.Subject.Administrator || role.Capabilities.Within(who.Subject.Capabilities) {
+		return nil
+	}
+	return crm.Refuse(crm.Denied, "account_has_more_rights", "Name", role.Name)
+}
+
 // DeleteRole removes a role nobody holds, Conflict otherwise.
 func (a *App) DeleteRole(ctx context.Context, who crm.Who, id int64) error {
 	if err := a.allow(who, crm.SensitiveRoute, crm.RolesEdit); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "role_deleted", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "role_deleted", func(tx store.Tx) (string, map[string]string, error) {
 		role, err := tx.Role(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "role_not_found")
+		}
+		if err := mayChangeRole(who, role); err != nil {
+			return "", nil, err
 		}
 		if role.Members > 0 {
 			return "", nil, crm.Refuse(crm.Conflict, "role_in_use", "Members", role.Members)

@@ -11,6 +11,9 @@ import (
 // touchEvery is how often a session's last use is written at most.
 const touchEvery = time.Minute
 
+// maxSessionsShown bounds the list of one's own sessions; ending them knows no bound.
+const maxSessionsShown = 200
+
 // Resolution is the answer to "who is this?".
 type Resolution struct {
 	Who crm.Who // not SignedIn when nobody is
@@ -48,7 +51,13 @@ func (a *App) Resolve(ctx context.Context, secret string, client crm.Client) (Re
 			return Resolution{}, err
 		}
 	}
-	return resolution, a.touch(ctx, resolution.Who)
+	if err := a.touch(ctx, resolution.Who); err != nil {
+		if resolution.NewSecret == "" {
+			return Resolution{}, err
+		}
+		a.log.WarnContext(ctx, "a session's use was not noted", "error", err) // the new secret must reach the browser
+	}
+	return resolution, nil
 }
 
 // whoOf makes Who out of what one query found. Only an open switch makes the subject another.
@@ -188,6 +197,14 @@ func (a *App) SignOut(ctx context.Context, who crm.Who) error {
 // endSession deletes the session; a switch it is under ends for cause. One transaction.
 func (a *App) endSession(ctx context.Context, who crm.Who, cause crm.EndCause) error {
 	return a.store.Write(ctx, func(tx store.Tx) error {
+		r, err := tx.ResolveAgain(ctx, who.Session.ID) // it may have switched or returned since the request began
+		if crm.KindOf(err) == crm.NotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		who := whoOf(r, who.Client)
 		if err := a.closeSwitch(ctx, tx, who, cause); err != nil {
 			return err
 		}
@@ -205,7 +222,8 @@ func (a *App) OwnSessions(ctx context.Context, who crm.Who) ([]crm.Session, erro
 	if err := a.allow(who, crm.ReadRoute); err != nil {
 		return nil, err
 	}
-	return a.store.Read().SessionsOf(ctx, who.Subject.Key)
+	list, err := a.store.Read().SessionsOf(ctx, who.Subject.Key)
+	return list[:min(len(list), maxSessionsShown)], err
 }
 
 // RevokeSession ends one of one's own sessions, NotFound when it isn't one.

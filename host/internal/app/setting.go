@@ -58,7 +58,7 @@ func (a *App) SaveSettings(ctx context.Context, who crm.Who, section string, val
 }
 
 func (a *App) saveSettings(ctx context.Context, who crm.Who, section string, values map[string]string) error {
-	return a.change(ctx, who, "settings_changed", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "settings_changed", func(tx store.Tx) (string, map[string]string, error) {
 		before, err := tx.Settings(ctx, section)
 		if err != nil {
 			return "", nil, err

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strconv"
 	"time"
@@ -30,7 +31,7 @@ func (a *App) SignIn(ctx context.Context, area crm.Area, email, password string,
 		email = clean
 	}
 	sources := lockSources(kind, email, client)
-	if err := a.checkLocked(ctx, sources); err != nil {
+	if err := a.countAttempt(ctx, sources); err != nil {
 		return "", crm.Who{}, err
 	}
 	account, err := a.store.Read().CredentialsByEmail(ctx, kind, email)
@@ -42,7 +43,7 @@ func (a *App) SignIn(ctx context.Context, area crm.Area, email, password string,
 		return "", crm.Who{}, err
 	}
 	if !right {
-		return "", crm.Who{}, a.signInFailed(ctx, account.Account, email, sources, client)
+		return "", crm.Who{}, a.signInFailed(ctx, account.Account, email, client)
 	}
 	if !account.Active {
 		return "", crm.Who{}, crm.Refuse(crm.Denied, "sign_in_inactive")
@@ -64,39 +65,55 @@ func lockSources(kind crm.AccountKind, email string, client crm.Client) []lockSo
 	return list
 }
 
-func (a *App) checkLocked(ctx context.Context, sources []lockSource) error {
-	for _, s := range sources {
-		f, err := a.store.Read().SignInFailures(ctx, s.name)
-		if err != nil {
-			return err
+// countAttempt counts an attempt before it is known whether it is right: guesses made side by side
+// are counted like any others. TooMany when there were too many already; then it isn't counted.
+func (a *App) countAttempt(ctx context.Context, sources []lockSource) error {
+	now := a.Now()
+	var refused error
+	err := a.store.Write(ctx, func(tx store.Tx) error {
+		for _, s := range sources {
+			f, err := tx.CountAttempt(ctx, s.name, now, now.Add(-lockWindow))
+			if err != nil {
+				return err
+			}
+			left := f.LockedUntil.Sub(now)
+			if left > 0 {
+				return lockedFor(left)
+			}
+			if f.Count > s.most && refused == nil {
+				f.LockedUntil = now.Add(lockWindow)
+				refused = lockedFor(lockWindow)
+				if err := tx.SetSignInFailures(ctx, s.name, f); err != nil {
+					return err
+				}
+			}
 		}
-		if left := f.LockedUntil.Sub(a.Now()); left > 0 {
-			return crm.Refuse(crm.TooMany, "sign_in_locked", "Minutes", int(math.Ceil(left.Minutes())))
+		return nil
+	})
+	return errors.Join(err, refused)
+}
+
+func lockedFor(left time.Duration) error {
+	return crm.Refuse(crm.TooMany, "sign_in_locked", "Minutes", int(math.Ceil(left.Minutes())))
+}
+
+// forgive takes back what a right attempt was counted for: its account starts anew, its address
+// counts one less.
+func forgive(ctx context.Context, tx store.Tx, sources []lockSource) error {
+	if err := tx.ClearSignInFailures(ctx, sources[0].name); err != nil {
+		return err
+	}
+	for _, s := range sources[1:] {
+		if err := tx.ForgiveAttempt(ctx, s.name); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// signInFailed counts the failure and returns what the person is told.
-func (a *App) signInFailed(ctx context.Context, account crm.Account, email string, sources []lockSource, client crm.Client) error {
-	now := a.Now()
+// signInFailed records the failure and returns what the person is told.
+func (a *App) signInFailed(ctx context.Context, account crm.Account, email string, client crm.Client) error {
 	err := a.store.Write(ctx, func(tx store.Tx) error {
-		for _, s := range sources {
-			f, err := tx.SignInFailures(ctx, s.name)
-			if err != nil {
-				return err
-			}
-			if now.Sub(f.FirstAt) > lockWindow {
-				f = store.Failures{FirstAt: now}
-			}
-			f.Count++
-			if f.Count >= s.most {
-				f.LockedUntil = now.Add(lockWindow)
-			}
-			if err := tx.SetSignInFailures(ctx, s.name, f); err != nil {
-				return err
-			}
-		}
 		nobody := crm.Who{Client: client}
 		object := ""
 		if account.Key.ID != 0 {
@@ -131,10 +148,8 @@ func (a *App) openSession(ctx context.Context, account crm.Account, sources []lo
 		if who.Session.ID, err = tx.InsertSession(ctx, store.NewSession{Session: s, SecretHash: hash}); err != nil {
 			return err
 		}
-		for _, source := range sources {
-			if err := tx.ClearSignInFailures(ctx, source.name); err != nil {
-				return err
-			}
+		if err := forgive(ctx, tx, sources); err != nil {
+			return err
 		}
 		if err := tx.SetLastSignIn(ctx, account.Key, now); err != nil {
 			return err

@@ -53,7 +53,7 @@ func (a *App) SaveStaff(ctx context.Context, who crm.Who, f StaffForm) (int64, e
 	if id == 0 {
 		action = "staff_created"
 	}
-	err := a.change(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
+	err := a.changeRights(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
 		before, after, err := a.staffAfter(ctx, tx, who, f)
 		if err != nil {
 			return "", nil, err
@@ -62,6 +62,9 @@ func (a *App) SaveStaff(ctx context.Context, who crm.Who, f StaffForm) (int64, e
 			return "", nil, err
 		}
 		after.ID = id
+		if err := a.dropLinksOfOld(ctx, tx, after.Key(), before.Email, after.Email); err != nil {
+			return "", nil, err
+		}
 		return after.Key().String(), staffDetail(before, after), tx.RaiseRevision(ctx)
 	})
 	return id, err
@@ -71,14 +74,7 @@ func (a *App) SaveStaff(ctx context.Context, who crm.Who, f StaffForm) (int64, e
 func (a *App) staffAfter(ctx context.Context, tx store.Tx, who crm.Who, f StaffForm) (before, after crm.StaffMember, err error) {
 	before = crm.StaffMember{CreatedAt: a.Now(), Capabilities: crm.Capabilities{}}
 	if f.ID != 0 {
-		account, err := tx.Account(ctx, crm.AccountKey{Kind: crm.Staff, ID: f.ID})
-		if err != nil {
-			return before, after, found(err, "staff_not_found")
-		}
-		if err := mayManage(who, account); err != nil {
-			return before, after, err
-		}
-		if before, err = tx.StaffMember(ctx, f.ID); err != nil {
+		if before, err = a.managed(ctx, tx, who, f.ID); err != nil {
 			return before, after, err
 		}
 	}
@@ -180,10 +176,34 @@ func staffDetail(before, after crm.StaffMember) map[string]string {
 
 // SetStaffActive activates or deactivates a staff member.
 func (a *App) SetStaffActive(ctx context.Context, who crm.Who, id int64, active bool) error {
-	s, err := a.store.Read().StaffMember(ctx, id)
-	if err != nil {
-		return found(err, "staff_not_found")
+	if err := a.allow(who, crm.SensitiveRoute, crm.StaffEdit); err != nil {
+		return err
 	}
-	_, err = a.SaveStaff(ctx, who, StaffForm{ID: s.ID, Name: s.Name, Email: s.Email, Administrator: s.Administrator, Active: active, RoleID: s.RoleID, Language: s.Language})
-	return err
+	return a.changeRights(ctx, who, "staff_changed", func(tx store.Tx) (string, map[string]string, error) {
+		before, err := a.managed(ctx, tx, who, id)
+		if err != nil {
+			return "", nil, err
+		}
+		after := before
+		after.Active = active
+		if err := a.mayMake(ctx, tx, who, before, after); err != nil {
+			return "", nil, err
+		}
+		if err := tx.SetActive(ctx, after.Key(), active); err != nil {
+			return "", nil, err
+		}
+		return after.Key().String(), staffDetail(before, after), tx.RaiseRevision(ctx)
+	})
+}
+
+// managed reads a staff member whom who may change.
+func (a *App) managed(ctx context.Context, tx store.Tx, who crm.Who, id int64) (crm.StaffMember, error) {
+	account, err := tx.Account(ctx, crm.AccountKey{Kind: crm.Staff, ID: id})
+	if err != nil {
+		return crm.StaffMember{}, found(err, "staff_not_found")
+	}
+	if err := mayManage(who, account); err != nil {
+		return crm.StaffMember{}, err
+	}
+	return tx.StaffMember(ctx, id)
 }

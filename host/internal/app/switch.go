@@ -30,6 +30,9 @@ func (a *App) SwitchSession(ctx context.Context, who crm.Who, target crm.Account
 	}
 	secret, hash := newSecret()
 	err = a.store.Write(ctx, func(tx store.Tx) error {
+		if err := a.stands(ctx, tx, who); err != nil {
+			return err
+		}
 		if w.ID, err = tx.InsertSwitch(ctx, w); err != nil {
 			return err
 		}

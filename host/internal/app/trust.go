@@ -50,7 +50,7 @@ func (a *App) AddTrustedKey(ctx context.Context, who crm.Who, name, publicKey st
 		return crm.TrustedKey{}, err
 	}
 	k.Name, k.AddedAt, k.AddedBy = name, a.Now(), who.Actor.Name
-	return k, a.change(ctx, who, "trusted_key_added", func(tx store.Tx) (string, map[string]string, error) {
+	return k, a.changeRights(ctx, who, "trusted_key_added", func(tx store.Tx) (string, map[string]string, error) {
 		switch before, err := tx.TrustedKey(ctx, k.KeyID); {
 		case err == nil:
 			return "", nil, crm.Refuse(crm.Conflict, "trusted_key_exists", "KeyID", k.KeyID, "Name", before.Name)
@@ -84,7 +84,7 @@ func (a *App) RemoveTrustedKey(ctx context.Context, who crm.Who, keyID string) e
 		return err
 	}
 	keyID = strings.ToUpper(strings.TrimSpace(keyID))
-	return a.change(ctx, who, "trusted_key_removed", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "trusted_key_removed", func(tx store.Tx) (string, map[string]string, error) {
 		k, err := tx.TrustedKey(ctx, keyID)
 		if err != nil {
 			return "", nil, found(err, "trusted_key_not_found")
@@ -112,10 +112,8 @@ func (a *App) ConfirmPassword(ctx context.Context, who crm.Who, password string)
 		return err
 	}
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		for _, source := range sources {
-			if err := tx.ClearSignInFailures(ctx, source.name); err != nil {
-				return err
-			}
+		if err := forgive(ctx, tx, sources); err != nil {
+			return err
 		}
 		if err := tx.SweepConfirmations(ctx, a.Now().Add(-confirmationLife)); err != nil {
 			return err
@@ -197,7 +195,7 @@ func (a *App) HoldModule(ctx context.Context, who crm.Who, m crm.Module, asks []
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "module_held", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "module_held", func(tx store.Tx) (string, map[string]string, error) {
 		if err := a.useConfirmation(ctx, tx, who); err != nil {
 			return "", nil, err
 		}
@@ -223,7 +221,7 @@ func (a *App) AcceptModule(ctx context.Context, who crm.Who, id, sha256 string, 
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "module_grants_accepted", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "module_grants_accepted", func(tx store.Tx) (string, map[string]string, error) {
 		before, err := tx.Module(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "module_not_found")
@@ -250,7 +248,7 @@ func (a *App) DropWaitingModule(ctx context.Context, who crm.Who, id string) err
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
-	return a.change(ctx, who, "module_grants_refused", func(tx store.Tx) (string, map[string]string, error) {
+	return a.changeRights(ctx, who, "module_grants_refused", func(tx store.Tx) (string, map[string]string, error) {
 		m, err := tx.WaitingModule(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "module_nothing_waiting")

@@ -146,7 +146,8 @@ func CleanText(s string, max int) (string, error) {
 
 // isControl includes the marks that turn text around, by which one name can pose as another.
 func isControl(r rune) bool {
-	return r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069)
+	return r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) ||
+		r == 0x200b || r == 0x200e || r == 0x200f || r == 0x061c || r == 0x2060 || r == 0xfeff
 }
 
 // MinPassword and MaxPassword bound a password's length in characters and bytes.

@@ -158,6 +158,11 @@ func (t Tx) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[crm.Ac
 	return paged(accounts, limit, func(a crm.Account) string { return sortPosition(a.Key.ID, a.Name) }), err
 }
 
+// SetActive activates or deactivates an account.
+func (t Tx) SetActive(ctx context.Context, key crm.AccountKey, active bool) error {
+	return t.exec(ctx, "set active", `UPDATE `+table(key.Kind)+` SET active = $1 WHERE id = $2`, active, key.ID)
+}
+
 // SetPassword replaces an account's password hash.
 func (t Tx) SetPassword(ctx context.Context, key crm.AccountKey, hash string) error {
 	return t.exec(ctx, "set password", `UPDATE `+table(key.Kind)+` SET password = $1 WHERE id = $2`, hash, key.ID)

@@ -45,11 +45,16 @@ func (t Tx) InsertCustomer(ctx context.Context, c crm.Customer) (int64, error) {
 		c.Company, sortText(c.Company), searchText(c.Company, c.City), c.Phone, c.Website, c.Address, c.City, c.Country, c.VAT, c.Language, c.Active, millis(c.CreatedAt))
 }
 
-// UpdateCustomer writes a customer's row.
+// UpdateCustomer writes a customer's row, but for whether it is active.
 func (t Tx) UpdateCustomer(ctx context.Context, c crm.Customer) error {
 	return t.exec(ctx, "update customer", `UPDATE customers SET company = $1, sort = $2, search = $3, phone = $4, website = $5, address = $6, city = $7, country = $8, vat = $9,
-		language = $10, active = $11 WHERE id = $12`,
-		c.Company, sortText(c.Company), searchText(c.Company, c.City), c.Phone, c.Website, c.Address, c.City, c.Country, c.VAT, c.Language, c.Active, c.ID)
+		language = $10 WHERE id = $11`,
+		c.Company, sortText(c.Company), searchText(c.Company, c.City), c.Phone, c.Website, c.Address, c.City, c.Country, c.VAT, c.Language, c.ID)
+}
+
+// SetCustomerActive activates or deactivates a customer.
+func (t Tx) SetCustomerActive(ctx context.Context, id int64, active bool) error {
+	return t.exec(ctx, "set customer active", `UPDATE customers SET active = $1 WHERE id = $2`, active, id)
 }
 
 // DeleteCustomer removes a customer that has no contacts.
@@ -98,10 +103,17 @@ func (t Tx) InsertContact(ctx context.Context, c crm.ContactPerson) (int64, erro
 		c.CustomerID, c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Active, c.Language, c.Theme, millis(c.CreatedAt))
 }
 
-// UpdateContact writes a contact's row, but for customer, password, theme and sign-in.
+// UpdateContact writes a contact's row, but for customer, password, theme, sign-in
+// and whether it is active.
 func (t Tx) UpdateContact(ctx context.Context, c crm.ContactPerson) error {
-	return t.exec(ctx, "update contact", `UPDATE contacts SET email = $1, name = $2, sort = $3, search = $4, phone = $5, position = $6, is_primary = $7, active = $8, language = $9 WHERE id = $10`,
-		c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Active, c.Language, c.ID)
+	return t.exec(ctx, "update contact", `UPDATE contacts SET email = $1, name = $2, sort = $3, search = $4, phone = $5, position = $6, is_primary = $7, language = $8 WHERE id = $9`,
+		c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Language, c.ID)
+}
+
+// SetContactProfile writes what contacts may change about themselves.
+func (t Tx) SetContactProfile(ctx context.Context, c crm.ContactPerson) error {
+	return t.exec(ctx, "set contact's profile", `UPDATE contacts SET name = $1, sort = $2, search = $3, phone = $4, position = $5 WHERE id = $6`,
+		c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.ID)
 }
 
 // ClearPrimary makes no contact but one the customer's primary contact.

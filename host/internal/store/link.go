@@ -11,13 +11,14 @@ import (
 type Link struct {
 	Purpose string
 	Account crm.AccountKey
+	Maker   int64 // the staff member who made it, 0 for the program or the command line
 	Expires time.Time
 }
 
 // InsertLink writes a link under its token's hash.
 func (t Tx) InsertLink(ctx context.Context, hash []byte, l Link) error {
-	return t.exec(ctx, "insert link", `INSERT INTO account_links (hash, purpose, account_kind, account_id, expires_at) VALUES ($1, $2, $3, $4, $5)`,
-		hash, l.Purpose, l.Account.Kind, l.Account.ID, millis(l.Expires))
+	return t.exec(ctx, "insert link", `INSERT INTO account_links (hash, purpose, account_kind, account_id, expires_at, maker_id) VALUES ($1, $2, $3, $4, $5, $6)`,
+		hash, l.Purpose, l.Account.Kind, l.Account.ID, millis(l.Expires), l.Maker)
 }
 
 func scanLink(row scanner) (Link, error) {
@@ -25,14 +26,14 @@ func scanLink(row scanner) (Link, error) {
 		l       Link
 		expires int64
 	)
-	err := row.Scan(&l.Purpose, &l.Account.Kind, &l.Account.ID, &expires)
+	err := row.Scan(&l.Purpose, &l.Account.Kind, &l.Account.ID, &expires, &l.Maker)
 	l.Expires = at(expires)
 	return l, err
 }
 
 // Link reads a link, NotFound when there is none.
 func (t Tx) Link(ctx context.Context, hash []byte) (Link, error) {
-	return one(ctx, t, "read link", scanLink, `SELECT purpose, account_kind, account_id, expires_at FROM account_links WHERE hash = $1`, hash)
+	return one(ctx, t, "read link", scanLink, `SELECT purpose, account_kind, account_id, expires_at, maker_id FROM account_links WHERE hash = $1`, hash)
 }
 
 // DeleteLink uses up a link; false when it is used up already.

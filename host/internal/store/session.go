@@ -44,11 +44,22 @@ LEFT JOIN roles tr ON tr.id = t.role_id
 LEFT JOIN contacts tc ON s.switch_id <> 0 AND s.subject_kind = 'contact' AND tc.id = s.subject_id
 LEFT JOIN customers tcu ON tcu.id = tc.customer_id
 LEFT JOIN session_switches w ON w.id = s.switch_id
-WHERE s.secret_hash = $1`
+`
 
 // Resolve reads the session with this secret's hash, NotFound when there is none.
 func (t Tx) Resolve(ctx context.Context, secretHash []byte) (Resolved, error) {
-	return one(ctx, t, "resolve session", scanResolved, resolveQuery, secretHash)
+	return one(ctx, t, "resolve session", scanResolved, resolveQuery+"WHERE s.secret_hash = $1", secretHash)
+}
+
+// ResolveAgain reads a session within a transaction that changes something on its behalf, and keeps
+// others from changing the session until that has committed.
+func (t Tx) ResolveAgain(ctx context.Context, id int64) (Resolved, error) {
+	if t.engine == PostgreSQL { // SQLite has one writer, and this is it
+		if _, err := t.count(ctx, `SELECT id FROM sessions WHERE id = $1 FOR SHARE`, id); err != nil {
+			return Resolved{}, err
+		}
+	}
+	return one(ctx, t, "resolve session again", scanResolved, resolveQuery+"WHERE s.id = $1", id)
 }
 
 func scanResolved(row scanner) (Resolved, error) {
@@ -167,7 +178,7 @@ func scanSession(row scanner) (crm.Session, error) {
 
 // SessionsOf lists the sessions an account signed in to, newest first.
 func (t Tx) SessionsOf(ctx context.Context, actor crm.AccountKey) ([]crm.Session, error) {
-	return all(ctx, t, "list sessions", scanSession, `SELECT `+sessionColumnList+` FROM sessions WHERE actor_kind = $1 AND actor_id = $2 ORDER BY seen_at DESC, id DESC LIMIT 200`, actor.Kind, actor.ID)
+	return all(ctx, t, "list sessions", scanSession, `SELECT `+sessionColumnList+` FROM sessions WHERE actor_kind = $1 AND actor_id = $2 ORDER BY seen_at DESC, id DESC`, actor.Kind, actor.ID)
 }
 
 // ExpiredSessions lists some sessions whose time is up.

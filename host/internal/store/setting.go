@@ -7,6 +7,16 @@ func (t Tx) Revision(ctx context.Context) (int64, error) {
 	return t.id(ctx, "read authority revision", `SELECT revision FROM authority WHERE id = 1`)
 }
 
+// LockRights lets one transaction at a time change anybody's rights: what it reads of them stays so
+// until it commits.
+func (t Tx) LockRights(ctx context.Context) error {
+	if t.engine != PostgreSQL {
+		return nil // SQLite has one writer, and this is it
+	}
+	_, err := t.count(ctx, `SELECT revision FROM authority WHERE id = 1 FOR UPDATE`)
+	return err
+}
+
 // RaiseRevision makes every decision taken so far out of date.
 func (t Tx) RaiseRevision(ctx context.Context) error {
 	return t.exec(ctx, "raise authority revision", `UPDATE authority SET revision = revision + 1 WHERE id = 1`)

@@ -31,6 +31,21 @@ func (t Tx) SignInFailures(ctx context.Context, source string) (Failures, error)
 	return list[0], nil
 }
 
+// CountAttempt adds an attempt of a source and returns how many there were since the first, and until
+// when it is locked. A first attempt from before since no longer counts.
+func (t Tx) CountAttempt(ctx context.Context, source string, now, since time.Time) (Failures, error) {
+	return one(ctx, t, "count sign-in attempt", scanFailures, `INSERT INTO sign_in_failures (source, failures, first_at, locked_until) VALUES ($1, 1, CAST($2 AS BIGINT), 0)
+		ON CONFLICT (source) DO UPDATE SET
+			failures = CASE WHEN sign_in_failures.first_at < CAST($3 AS BIGINT) THEN 1 ELSE sign_in_failures.failures + 1 END,
+			first_at = CASE WHEN sign_in_failures.first_at < CAST($3 AS BIGINT) THEN CAST($2 AS BIGINT) ELSE sign_in_failures.first_at END
+		RETURNING failures, first_at, locked_until`, source, millis(now), millis(since))
+}
+
+// ForgiveAttempt takes one attempt of a source back: it was a right one.
+func (t Tx) ForgiveAttempt(ctx context.Context, source string) error {
+	return t.exec(ctx, "forgive sign-in attempt", `UPDATE sign_in_failures SET failures = failures - 1 WHERE source = $1 AND failures > 0`, source)
+}
+
 // SetSignInFailures writes the failures of a source.
 func (t Tx) SetSignInFailures(ctx context.Context, source string, f Failures) error {
 	return t.exec(ctx, "write sign-in failures", `INSERT INTO sign_in_failures (source, failures, first_at, locked_until) VALUES ($1, $2, $3, $4)

@@ -53,6 +53,11 @@ func (t Tx) UpdateStaff(ctx context.Context, s crm.StaffMember) error {
 		s.Email, s.Name, sortText(s.Name), searchText(s.Name, s.Email), s.Administrator, s.Active, nullable(s.RoleID), s.Capabilities.String(), s.Language, s.ID)
 }
 
+// SetStaffName writes what people may change about themselves.
+func (t Tx) SetStaffName(ctx context.Context, s crm.StaffMember) error {
+	return t.exec(ctx, "set staff member's name", `UPDATE staff SET name = $1, sort = $2, search = $3 WHERE id = $4`, s.Name, sortText(s.Name), searchText(s.Name, s.Email), s.ID)
+}
+
 // OtherActiveAdministrators counts the active administrators beside one.
 func (t Tx) OtherActiveAdministrators(ctx context.Context, id int64) (int64, error) {
 	return t.count(ctx, `SELECT COUNT(*) FROM staff WHERE administrator AND active AND id <> $1`, id)
