@@ -95,7 +95,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	}
 	manager := module.New(module.Options{
 		App: a, Dir: f.Modules, RunDir: run, HostVersion: version, Log: log,
-		MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload, RequireSignature: m.RequireSignature,
+		Sentence: sentence, MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload, RequireSignature: m.RequireSignature,
 		RequireSandbox: module.Requirement(m.RequireSandbox),
 	})
 	a.SetSwitchPolicy(manager)

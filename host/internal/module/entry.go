@@ -181,7 +181,7 @@ func archiveKind(data []byte) string {
 	if len(data) > 262 && string(data[257:262]) == "ustar" {
 		return ".tar"
 	}
-	return "?"
+	return ""
 }
 
 // checkDirectory bounds the zip's list of files before archive/zip builds it: that reader goes on

@@ -329,5 +329,8 @@ func (m *Manager) Belongings(ctx context.Context, who crm.Who, id string) (app.B
 	if err := m.app.CheckModuleRights(who); err != nil {
 		return app.Belongings{}, err
 	}
+	if _, err := m.app.Module(ctx, id); err != nil {
+		return app.Belongings{}, err
+	}
 	return m.app.ModuleBelongings(ctx, id)
 }

@@ -25,9 +25,10 @@ const (
 // moduleLog is what a module says and what the host says about it: the last lines in memory for
 // the module's row, all of them on their way to the database.
 type moduleLog struct {
-	id   string
-	now  func() time.Time
-	host *slog.Logger
+	sentence func(error) string
+	id       string
+	now      func() time.Time
+	host     *slog.Logger
 
 	mu      sync.Mutex
 	last    []crm.ModuleLogLine
@@ -35,8 +36,8 @@ type moduleLog struct {
 	dropped int
 }
 
-func newModuleLog(id string, now func() time.Time, host *slog.Logger) *moduleLog {
-	return &moduleLog{id: id, now: now, host: host.With("module", id)}
+func newModuleLog(id string, now func() time.Time, host *slog.Logger, sentence func(error) string) *moduleLog {
+	return &moduleLog{id: id, now: now, host: host.With("module", id), sentence: sentence}
 }
 
 // add takes a line. It never blocks on anything but other lines.
@@ -51,6 +52,11 @@ func (l *moduleLog) add(level, text, requestID string) {
 	if l.last = append(l.last, line); len(l.last) > lastLines {
 		l.last = slices.Delete(l.last, 0, len(l.last)-lastLines)
 	}
+	l.keep(line)
+}
+
+// keep holds a line to be written; its caller holds mu.
+func (l *moduleLog) keep(line crm.ModuleLogLine) {
 	if len(l.pending) >= maxPending {
 		l.dropped++
 		return
@@ -58,11 +64,19 @@ func (l *moduleLog) add(level, text, requestID string) {
 	l.pending = append(l.pending, line)
 }
 
-// say writes a line of the host's about the module, to both logs.
+// say writes a line of the host's about the module, to both logs; errors among args are said by
+// their sentence. It is none of the lines the module wrote last.
 func (l *moduleLog) say(level slog.Level, format string, args ...any) {
+	for i, arg := range args {
+		if err, ok := arg.(error); ok {
+			args[i] = l.sentence(err)
+		}
+	}
 	text := fmt.Sprintf(format, args...)
 	l.host.Log(context.Background(), level, text)
-	l.add(strings.ToLower(level.String()), text, "")
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep(crm.ModuleLogLine{At: l.now(), Level: strings.ToLower(level.String()), Text: cleanLine(text)})
 }
 
 // lines are the last ones, oldest first, as a row shows them.

@@ -11,7 +11,7 @@ import (
 )
 
 func testLog() *moduleLog {
-	return newModuleLog("m", func() time.Time { return time.Unix(1, 0) }, slog.New(slog.DiscardHandler))
+	return newModuleLog("m", func() time.Time { return time.Unix(1, 0) }, slog.New(slog.DiscardHandler), error.Error)
 }
 
 func TestTheLogKeepsTheLastLinesAndCountsTheRest(t *testing.T) {

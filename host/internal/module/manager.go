@@ -26,11 +26,12 @@ type Options struct {
 	RunDir           string // sockets and temporary files of their processes; a short path
 	HostVersion      string // a semantic version; the App's own when empty
 	Log              *slog.Logger
-	MaxUpload        int64             // bytes; DefaultMaxUpload when zero
-	AllowUpload      bool              // off: packages come by the command line only
-	RequireSignature bool              // on: only packages signed by a trusted key are installed
-	RequireSandbox   Requirement       // a module that can't be held to it isn't started; RequireNothing when empty
-	Icons            func(string) bool // the host's icons; nil takes any well-formed name
+	MaxUpload        int64              // bytes; DefaultMaxUpload when zero
+	AllowUpload      bool               // off: packages come by the command line only
+	RequireSignature bool               // on: only packages signed by a trusted key are installed
+	RequireSandbox   Requirement        // a module that can't be held to it isn't started; RequireNothing when empty
+	Icons            func(string) bool  // the host's icons; nil takes any well-formed name
+	Sentence         func(error) string // an error in words, for logs; nil for error.Error
 }
 
 // timing is every wait there is, so that tests need not wait as long.
@@ -70,6 +71,7 @@ type Manager struct {
 	requireSandbox   Requirement
 	direct           bool // tests only: modules start without the launcher
 	icons            func(string) bool
+	sentence         func(error) string
 	timing           timing
 	calls            atomic.Uint64
 	surface          atomic.Pointer[Surface]
@@ -88,13 +90,16 @@ type Manager struct {
 func New(o Options) *Manager {
 	m := &Manager{
 		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
-		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
+		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
 	}
 	if m.hostVersion == "" && o.App != nil {
 		m.hostVersion = o.App.Version()
 	}
 	if m.log == nil {
 		m.log = slog.Default()
+	}
+	if m.sentence == nil {
+		m.sentence = error.Error
 	}
 	if m.maxUpload <= 0 {
 		m.maxUpload = DefaultMaxUpload
@@ -132,16 +137,16 @@ func (m *Manager) Start(ctx context.Context) error {
 // probeFolders says at once what would otherwise show at the first upload or start.
 func (m *Manager) probeFolders() {
 	if err := m.shelf.sweep(); err != nil {
-		m.log.Error("modules folder: clear away leftovers", "path", m.shelf.path, "error", err)
+		m.log.Error("modules folder: clear away leftovers", "path", m.shelf.path, "error", m.sentence(err))
 	}
 	if noExec(m.shelf.path) {
-		m.log.Error("modules folder: its file system does not let programs run (noexec); modules can't start", "path", m.shelf.path)
+		m.log.Error("modules folder: its file system does not let programs run (noexec), so modules can't start: remount it, or choose another with --modules", "path", m.shelf.path)
 	}
 	if err := checkRunDir(filepath.Join(m.runDir, "a-module")); err != nil {
 		m.log.Error("run folder: its path is too long for sockets; choose a shorter one", "path", m.runDir)
 	}
 	if err := emptyRunDir(m.runDir); err != nil {
-		m.log.Error("run folder: make and empty", "path", m.runDir, "error", err)
+		m.log.Error("run folder: make and empty", "path", m.runDir, "error", m.sentence(err))
 	}
 }
 
@@ -204,7 +209,7 @@ func (m *Manager) unit(row crm.Module) *unit {
 	defer m.mu.Unlock()
 	u := m.units[row.ID]
 	if u == nil {
-		u = &unit{m: m, id: row.ID, state: Installed, busy: make(chan struct{}, 1), log: newModuleLog(row.ID, m.app.Now, m.log)}
+		u = &unit{m: m, id: row.ID, state: Installed, busy: make(chan struct{}, 1), log: newModuleLog(row.ID, m.app.Now, m.log, m.sentence)}
 		m.units[row.ID] = u
 	}
 	if u.row.SHA256 != row.SHA256 || u.manifest.ID == "" {

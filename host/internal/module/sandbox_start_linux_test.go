@@ -183,7 +183,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 	l := launch{
 		executable: name, digest: sha256.Sum256(program), enclosure: enclosure{Folder: folder}, runDir: filepath.Join(base, "r"),
-		log: newModuleLog("sample", time.Now, slog.New(slog.DiscardHandler)), timeout: 10 * time.Second,
+		log: newModuleLog("sample", time.Now, slog.New(slog.DiscardHandler), error.Error), timeout: 10 * time.Second,
 	}
 	for name, direct := range map[string]bool{"direct": true, "sandbox": false} {
 		b.Run(name, func(b *testing.B) {

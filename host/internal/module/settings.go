@@ -155,6 +155,9 @@ func (m *Manager) background() context.Context {
 // Log lists what a module, and the host about it, has logged, newest first. Filter "level" keeps
 // that level and those above it.
 func (m *Manager) Log(ctx context.Context, who crm.Who, id string, q crm.Query) (crm.Page[crm.ModuleLogLine], error) {
+	if _, err := m.app.Module(ctx, id); err != nil {
+		return crm.Page[crm.ModuleLogLine]{}, err
+	}
 	if u := m.known(id); u != nil {
 		m.flushLog(ctx, u.log)
 	}
