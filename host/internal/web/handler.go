@@ -24,6 +24,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, method
 	v := &visit{server: s, w: w, r: r, route: rt}
 	v.client = crm.Client{IP: clientIP(r, s.proxies), Browser: clip(r.UserAgent(), 300), RequestID: strings.ToLower(rand.Text()[:16])}
 	w.Header().Set("X-Request-Id", v.client.RequestID)
+	defer v.removeFiles()
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -35,6 +36,17 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, method
 	}()
 	if err := v.run(methods); err != nil {
 		v.fail(err)
+	}
+}
+
+// removeFiles takes away the files a form was parsed into: net/http knows only its own request, and
+// v.r is a copy of it.
+func (v *visit) removeFiles() {
+	if v.r.MultipartForm == nil {
+		return
+	}
+	if err := v.r.MultipartForm.RemoveAll(); err != nil {
+		v.log.WarnContext(v.r.Context(), "remove the files of a form", "request", v.client.RequestID, "error", err)
 	}
 }
 

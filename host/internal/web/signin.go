@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -128,9 +129,17 @@ func (v *visit) localURI() string {
 	return v.r.URL.Path + "?" + v.r.URL.RawQuery
 }
 
-// keepForm writes down the form that was sent, empty when there is none worth keeping.
+// maxKept is the largest form that is kept, in bytes.
+const maxKept = maxForm / 4
+
+// keepForm writes down the form that was sent, empty when there is none worth keeping. Anybody may
+// have sent it: only plain fields are read, and no more of them than would be kept.
 func (v *visit) keepForm(area crm.Area) string {
-	if err := v.readBody(); err != nil || nextAddress(v.localURI(), area) != v.localURI() || v.r.MultipartForm != nil {
+	if !v.mayKeepForm(area) {
+		return ""
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxKept)
+	if err := v.readBody(); err != nil {
 		return ""
 	}
 	kept := keptForm{Action: v.localURI(), Fields: url.Values{}}
@@ -140,10 +149,19 @@ func (v *visit) keepForm(area crm.Area) string {
 		}
 	}
 	data, err := json.Marshal(kept)
-	if err != nil || len(data) > maxForm/4 {
+	if err != nil || len(data) > maxKept {
 		return ""
 	}
 	return string(data)
+}
+
+// mayKeepForm tells, without reading it, whether a form is of the kind that is kept.
+func (v *visit) mayKeepForm(area crm.Area) bool {
+	if v.route == nil || v.route.need.perPage || v.route.pattern == uploadPattern || nextAddress(v.localURI(), area) != v.localURI() {
+		return false
+	}
+	kind, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
+	return err == nil && kind == "application/x-www-form-urlencoded"
 }
 
 // keptView offers a kept form to be sent again, with a token of the new session.
