@@ -9,6 +9,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/module"
@@ -109,12 +112,33 @@ func (f dataFlags) runFolder(log *slog.Logger) (string, func() error, error) {
 	if module.FitsSockets(run) {
 		return run, func() error { return nil }, nil
 	}
-	short, err := os.MkdirTemp(shortTemp(), "understudy-run-")
+	sweepRunFolders()
+	short, err := os.MkdirTemp(shortTemp(), fmt.Sprintf("%s%d-", runFolderPrefix, os.Getpid()))
 	if err != nil {
 		return "", nil, fmt.Errorf("make a run folder, for %s is too long for sockets: %w", run, err)
 	}
 	log.Debug("the data folder's path is too long for sockets", "run_folder", short)
 	return short, func() error { return os.RemoveAll(short) }, nil
+}
+
+const runFolderPrefix = "understudy-run-"
+
+// sweepRunFolders removes the folders of processes that are dead: a killed one couldn't.
+func sweepRunFolders() {
+	left, err := filepath.Glob(filepath.Join(shortTemp(), runFolderPrefix+"*"))
+	if err != nil {
+		return // the pattern is ours
+	}
+	for _, folder := range left {
+		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), runFolderPrefix), "-")
+		pid, err := strconv.Atoi(owner)
+		if err != nil {
+			continue
+		}
+		if process, err := os.FindProcess(pid); err != nil || errors.Is(process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+			_ = os.RemoveAll(folder) // what stays is the next one's to remove
+		}
+	}
 }
 
 // shortTemp is a folder for temporary files with a short path: some systems' own is long.

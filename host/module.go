@@ -58,6 +58,9 @@ type moduleVerifyCommand struct {
 // Run verifies a package.
 func (c *moduleVerifyCommand) Run(ctx context.Context, t *terminal) error {
 	review, err := verifier().Verify(ctx, c.File)
+	if err == nil {
+		err = isPackage(review)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,7 +89,9 @@ func printReview(t *terminal, r module.Review) {
 type moduleInstallCommand struct {
 	dataFlags
 	signatureFlags
-	File string `arg:"" help:"The package." type:"existingfile"`
+	File      string `arg:"" help:"The package." type:"existingfile"`
+	Reinstall bool   `help:"Install the version that is installed already once more."`
+	Downgrade bool   `help:"Install an older version over a newer one."`
 }
 
 // Run installs a package.
@@ -101,7 +106,13 @@ func (c *moduleInstallCommand) Run(ctx context.Context, t *terminal) error {
 		if err != nil {
 			return err
 		}
+		if err := isPackage(review); err != nil {
+			return err
+		}
 		printReview(t, review)
+		if err := c.confirmed(review); err != nil {
+			return errors.Join(err, s.modules.DropReview(ctx, crm.Operator(), review.StagedID))
+		}
 		m, err := s.modules.Install(ctx, crm.Operator(), review.StagedID)
 		if err != nil {
 			return err
@@ -113,6 +124,25 @@ func (c *moduleInstallCommand) Run(ctx context.Context, t *terminal) error {
 		t.printf("installed %s %s\n", m.ID, m.Version)
 		return nil
 	})
+}
+
+// confirmed asks for the word that the page asks for by a button of its own.
+func (c *moduleInstallCommand) confirmed(r module.Review) error {
+	switch {
+	case r.Change == "reinstall" && !c.Reinstall:
+		return fmt.Errorf("%s %s is already installed: to install it once more, add --reinstall", r.Manifest.ID, r.Manifest.Version)
+	case r.Change == "downgrade" && !c.Downgrade:
+		return fmt.Errorf("%s %s is installed, and %s is older: to go back to it, add --downgrade", r.Manifest.ID, r.InstalledVersion, r.Manifest.Version)
+	}
+	return nil
+}
+
+// isPackage refuses the download package around a module's own.
+func isPackage(r module.Review) error {
+	if len(r.Inner) == 0 {
+		return nil
+	}
+	return fmt.Errorf("this is the download package; what can be installed is inside it: %s", strings.Join(r.Inner, ", "))
 }
 
 type moduleActivateCommand struct {
