@@ -45,7 +45,23 @@ func (v *visit) newPassword() (string, error) {
 	return v.value("password"), nil
 }
 
+// refuseBorrowedName lets nobody set a password behind another person's name, on pages that are
+// open to everybody. The record names the route, for its address holds the link's secret.
+func (v *visit) refuseBorrowedName() error {
+	err := crm.CheckClass(v.who, crm.SensitiveRoute)
+	if err == nil {
+		return nil
+	}
+	if failed := v.app.RecordRefusal(v.r.Context(), v.who, v.route.method+" "+v.route.pattern); failed != nil {
+		return failed
+	}
+	return err
+}
+
 func (v *visit) setPassword() error {
+	if err := v.refuseBorrowedName(); err != nil {
+		return err
+	}
 	if err := v.readBody(); err != nil {
 		return err
 	}
@@ -89,6 +105,9 @@ func (v *visit) showSetup(cause error) error {
 }
 
 func (v *visit) createFirstAdministrator() error {
+	if err := v.refuseBorrowedName(); err != nil {
+		return err
+	}
 	if err := v.readBody(); err != nil {
 		return err
 	}
