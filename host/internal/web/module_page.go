@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -96,26 +97,42 @@ func (v *visit) moduleFragment(page module.Page, answer module.PageResponse) err
 	if len(fragment) > maxFragment {
 		return fmt.Errorf("the page of module %s is longer than %d bytes", v.r.PathValue("module"), maxFragment)
 	}
+	clean, err := fragmentRules{here: &url.URL{Path: v.path(v.r.URL.Path)}, base: v.base, root: v.path(v.modulePrefix())}.clean(string(fragment))
+	if err != nil {
+		return fmt.Errorf("clean the page of module %s: %w", v.r.PathValue("module"), err)
+	}
 	p := v.newPage(page.Title(v.moduleLanguage()))
-	// A module's HTML is as trusted as the module: it was installed by an administrator, and the
-	// policy of this page runs no script of its own.
-	return v.render(answer.Status, "module_page", modulePageView{Page: p, Words: v.moduleLanguage(), WordsDir: direction(v.moduleLanguage()), Fragment: template.HTML(fragment)}) //nolint:gosec // see above
+	return v.render(answer.Status, "module_page", modulePageView{Page: p, Words: v.moduleLanguage(), WordsDir: direction(v.moduleLanguage()), Fragment: template.HTML(clean)}) //nolint:gosec // it was cleaned
 }
 
-// passedHeaders are what a module may say about a file of its own.
-var passedHeaders = []string{"Content-Type", "Content-Disposition"}
+// passedTypes are the files of a module's that a browser may show by itself: none of them runs.
+var passedTypes = []string{"text/csv", "application/json", "text/plain", "application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp"}
+
+// fileHeaders are the type and the disposition of a module's file. What isn't known to be harmless
+// is only ever saved: as a script of this site it would get past the policy.
+func fileHeaders(kind, disposition string) (passedKind, passedDisposition string) {
+	how, params, err := mime.ParseMediaType(disposition)
+	if err != nil {
+		how, params = "", nil
+	}
+	disposition = mime.FormatMediaType(how, params)
+	if plain, _, err := mime.ParseMediaType(kind); err == nil && slices.Contains(passedTypes, plain) {
+		return kind, disposition
+	}
+	if disposition = mime.FormatMediaType("attachment", params); disposition == "" {
+		disposition = "attachment"
+	}
+	return "application/octet-stream", disposition
+}
 
 func (v *visit) moduleFile(answer module.PageResponse) error {
-	for _, name := range passedHeaders {
-		if value := answer.Header.Get(name); value != "" && !strings.ContainsAny(value, "\r\n") {
-			v.w.Header().Set(name, value)
-		}
+	kind, disposition := fileHeaders(answer.Header.Get("Content-Type"), answer.Header.Get("Content-Disposition"))
+	v.w.Header().Set("Content-Type", kind)
+	if disposition != "" {
+		v.w.Header().Set("Content-Disposition", disposition)
 	}
 	// A document of a module's, opened by itself, gets no rights of this site at all.
 	v.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-	if v.w.Header().Get("Content-Type") == "" {
-		v.w.Header().Set("Content-Type", "application/octet-stream")
-	}
 	v.answered = true
 	v.w.WriteHeader(answer.Status)
 	if v.r.Method == http.MethodHead {
