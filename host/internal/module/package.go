@@ -130,14 +130,14 @@ func (b *bundle) readManifest() error {
 	i := slices.IndexFunc(b.entries, func(e entry) bool { return e.path == manifest.FileName })
 	e := b.entries[i]
 	if e.size > manifest.MaxBytes {
-		return crm.Refuse(crm.Invalid, "module_manifest_invalid", "Detail", "module.json is too long")
+		return crm.Refuse(crm.Invalid, "module_manifest_invalid", "Detail", "it is too long")
 	}
 	text, err := b.text(e)
 	if err != nil {
 		return err
 	}
 	if b.manifest, err = manifest.Parse(text); err != nil {
-		return crm.Refuse(crm.Invalid, "module_manifest_invalid", "Detail", err.Error())
+		return crm.Refuse(crm.Invalid, "module_manifest_invalid", "Detail", strings.TrimPrefix(err.Error(), "module.json: "))
 	}
 	if reserved(b.manifest.ID) {
 		return crm.Refuse(crm.Invalid, "module_id_reserved", "ID", b.manifest.ID)
@@ -326,11 +326,11 @@ func openZip(filename, sha string, data []byte) ([]entry, error) {
 		return nil, crm.Refuse(crm.Invalid, "module_not_zip", "Filename", filename, "Kind", kind)
 	}
 	if err := checkDirectory(data); err != nil {
-		return nil, damaged("the list of files at the end", sha, err)
+		return nil, damaged("", sha, err) // no name: the list of files
 	}
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return nil, damaged("the list of files at the end", sha, err)
+		return nil, damaged("", sha, err) // no name: the list of files
 	}
 	if len(r.File) > maxEntries {
 		return nil, crm.Refuse(crm.TooLarge, "module_too_many_files", "Count", len(r.File), "Max", maxEntries)
