@@ -25,6 +25,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, method
 	v.client = crm.Client{IP: clientIP(r, s.proxies), Browser: clip(r.UserAgent(), 300), RequestID: strings.ToLower(rand.Text()[:16])}
 	w.Header().Set("X-Request-Id", v.client.RequestID)
 	defer v.removeFiles()
+	v.limitTime()
 	defer func() {
 		switch p := recover(); p {
 		case nil:

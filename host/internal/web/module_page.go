@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
@@ -138,6 +139,7 @@ func (v *visit) moduleFile(answer module.PageResponse) error {
 	if v.r.Method == http.MethodHead {
 		return nil
 	}
+	v.deadline(http.NewResponseController(v.w).SetWriteDeadline, time.Now().Add(fileTime))
 	if _, err := io.Copy(v.w, answer.Body); err != nil {
 		panic(http.ErrAbortHandler) // half a file must not look like a whole one
 	}

@@ -81,8 +81,51 @@ func (v *visit) limitBody() {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
 }
 
-// readBody parses the form, and keeps the body of a module's page as it came.
+// How long a body may take to come in, and a module's file to go out.
+const (
+	formTime   = 15 * time.Second
+	pageTime   = time.Minute
+	uploadTime = 10 * time.Minute
+	fileTime   = 2 * time.Minute
+)
+
+// limitTime bounds how long the body may take, read or not. A request without one gets no bound:
+// net/http would take it for the end of the connection.
+func (v *visit) limitTime() {
+	// A file that went out before on this connection has left its own bound.
+	v.deadline(http.NewResponseController(v.w).SetWriteDeadline, time.Time{})
+	if v.r.Body == nil || v.r.Body == http.NoBody {
+		return
+	}
+	limit := formTime
+	switch {
+	case v.route == nil:
+	case v.route.pattern == uploadPattern:
+		limit = uploadTime
+	case v.route.need.perPage:
+		limit = pageTime
+	}
+	v.deadline(http.NewResponseController(v.w).SetReadDeadline, time.Now().Add(limit))
+}
+
+// deadline sets a bound where the connection knows of any.
+func (v *visit) deadline(set func(time.Time) error, at time.Time) {
+	if err := set(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		v.log.DebugContext(v.r.Context(), "set a deadline", "request", v.client.RequestID, "error", err)
+	}
+}
+
+// readBody reads what was sent, in its time; what is done with it may take longer.
 func (v *visit) readBody() error {
+	if err := v.parseBody(); err != nil {
+		return err
+	}
+	v.deadline(http.NewResponseController(v.w).SetReadDeadline, time.Time{})
+	return nil
+}
+
+// parseBody parses the form, and keeps the body of a module's page as it came.
+func (v *visit) parseBody() error {
 	if v.route.need.perPage && v.body == nil {
 		body, err := io.ReadAll(v.r.Body)
 		if err != nil {
