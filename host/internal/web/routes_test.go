@@ -71,6 +71,7 @@ func TestWrongMethodsAre405(t *testing.T) {
 	b.get("/admin/customers/abc").wants(t, 404)
 }
 
+// polovnjak-mcp #23: SameSite alone kept other sites out. Here the origin is asked for too, and then the token.
 func TestOtherSitesFormsAreRefused(t *testing.T) {
 	b := newSite(t).as(ann)
 	form := url.Values{"form_token": {b.token}}
@@ -104,6 +105,16 @@ func TestAModulesTokenOpensOnlyItsOwnAddressesAndTheSwitch(t *testing.T) {
 	b.do("POST", "/admin/profile", url.Values{"name": {"Mallory"}, "form_token": {scoped}}).wants(t, 403)
 	b.do("POST", "/session/restore", url.Values{"form_token": {scoped}}).wants(t, 403)
 	b.do("POST", "/session/switch", url.Values{"form_token": {scoped}, "target": {s.account(jane).String()}}).wants(t, 303)
+
+	s.activate(t, 2)
+	b = s.as(ann)
+	if resolution, err = s.app.Resolve(t.Context(), b.cookie().Value, crm.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"form_token": {s.app.FormToken(resolution.Who, "sample-00")}}
+	b.do("POST", "/admin/m/sample-00/log/", form).wants(t, 200)
+	b.do("POST", "/admin/m/sample-01/log/", form).wants(t, 403).says(t, "doesn&#39;t come from a page of your session")
+	b.do("POST", "/admin/m/sample-01/log/", url.Values{}, "X-Form-Token", form.Get("form_token")).wants(t, 403)
 }
 
 func (b *browser) cookie() *http.Cookie {

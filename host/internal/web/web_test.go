@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -68,7 +69,7 @@ func newSiteAt(t testing.TB, base string) *site {
 	if err := s.app.FillDemo(ctx); err != nil {
 		t.Fatal(err)
 	}
-	modules := module.New(module.Options{App: s.app, Dir: filepath.Join(dir, "m"), RunDir: filepath.Join(dir, "r"), HostVersion: "3.1.0", Log: log, AllowUpload: true})
+	modules := module.New(module.Options{App: s.app, Dir: filepath.Join(dir, "m"), RunDir: runDir(t), HostVersion: "3.1.0", Log: log, AllowUpload: true})
 	handler, err := New(Options{App: s.app, Modules: modules, Log: log, BasePath: base, Version: "3.1.0"})
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +78,17 @@ func newSiteAt(t testing.TB, base string) *site {
 	s.http = httptest.NewServer(handler)
 	t.Cleanup(func() { s.http.Close(); _ = rows.Close() })
 	return s
+}
+
+// runDir is a folder for sockets, whose path must stay short however long the name of the test is.
+func runDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "us-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "r")
 }
 
 type testLog struct{ t testing.TB }
