@@ -240,6 +240,7 @@ func TestLogoutWhileSwitchedAsksWhich(t *testing.T) {
 }
 
 // gitlab #196028, better-auth #6448: started again while switched, the first actor is lost.
+// idenplane #344: the posted actor is not read.
 func switchesNeverNest(t *testing.T, d demo) {
 	c := signedInClient(t, d, ann)
 	c.want(c.post("/session/switch", "target", "staff:2", "actor", "staff:3"), http.StatusSeeOther)
@@ -702,7 +703,7 @@ func iDontSeeTheIcon(t *testing.T, d demo) {
 	p.Click("button", "Check")
 	p.See("✗ No: The person is an administrator or has the permission “Impersonate customers”")
 	p.See("✓ Yes: “Enable for Customers” is on")
-	p.See("An administrator can give it to you or to your role.")
+	p.See("This person doesn't have the permission “Impersonate customers”: give it to them or to their role.")
 }
 
 // "The customer isn't in the list": who is searched for and can't be chosen is shown with the reason.
@@ -710,10 +711,10 @@ func thePersonIsntInTheList(t *testing.T, d demo) {
 	p := signedIn(t, d, ann)
 	p.openModal()
 	p.dialog().SeeOptions("User", "dan", "Dan Moss")
-	p.dialog().SeeRole("option", "Dan Moss dan@example.com · Sales · This user is not active.")
+	p.dialog().SeeRole("option", "Dan Moss dan@example.com · Sales · This user or their company is not active.")
 	p.dialog().Choose("User Type", "Customer")
 	p.dialog().SeeOptions("User", "bill", "Bill Lum (Initech)")
-	p.See("This user is not active.")
+	p.See("This user or their company is not active.")
 	var disabled bool
 	p.Eval(`document.querySelector('[role=option]').getAttribute('aria-disabled') === 'true'`, &disabled)
 	if !disabled {

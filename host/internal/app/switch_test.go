@@ -23,6 +23,8 @@ const (
 	bill = "bill@initech.example"
 )
 
+// devise_masquerade CVE-2021-28680: the way back is kept with the session on the server and found by
+// its secret; no id that a client holds names the actor.
 func TestSwitchMakesTheTargetTheSubjectAndReturnTheActor(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		v := s.SignIn(t, ben)
@@ -72,7 +74,8 @@ func wantOneEnd(t *testing.T, s *hosttest.Site, cause crm.EndCause) {
 	}
 }
 
-// daikoku #1102: what is remembered hangs on the actor's session, never on the target.
+// daikoku #1102, dub #4273: what is remembered hangs on the actor's session, never on the target or
+// its address.
 func TestTargetSigningInElsewhereInheritsNothing(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		actor := s.SignIn(t, ann)
@@ -110,7 +113,7 @@ func TestSwitchesNeverNest(t *testing.T) {
 	}
 }
 
-// expertiza #981: another person's leftover.
+// expertiza #981: another person's leftover. ezauth #149: each ends their own; nothing takes another's id.
 func TestInterleavedActorsEachReturnToThemselves(t *testing.T) {
 	s := hosttest.NewSite(t)
 	one, two := s.SignIn(t, ann), s.SignIn(t, ben)
@@ -207,6 +210,8 @@ func TestSignOutEndsTheSwitchAndNothingIsInherited(t *testing.T) {
 }
 
 // calagopus #91, Levelup #495, twenty #12891, ChurchCRM #9844: for every pair the ceiling holds.
+// laravel-impersonate guards only in the controller, django-loginas PR #58 only in its README: this
+// asks the app itself, which no caller gets round.
 func TestCeilingForEveryPair(t *testing.T) {
 	s := hosttest.NewSite(t)
 	everyone := []string{ann, ben, cleo, dan, jane, omar, rosa, bill}

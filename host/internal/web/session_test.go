@@ -30,6 +30,7 @@ func TestLockoutSaysForHowLong(t *testing.T) {
 	b.post("/login", "email", jane, "password", demoPassword).wants(t, 429).says(t, "Try again in 15 min.")
 }
 
+// devise_masquerade CVE-2021-28680: the way back was an id in the client's hands. The cookie names nobody.
 func TestTheCookieHoldsOnlyASecret(t *testing.T) {
 	s := newSite(t)
 	b := s.browser()

@@ -72,6 +72,7 @@ func TestARefusedSwitchSaysWhyAndChangesNothing(t *testing.T) {
 	s.as(jane).post("/session/switch", "target", s.account(rosa).String()).wants(t, 403)
 }
 
+// devise_masquerade #53, #102, metasmoke #1020: no page one can't open, no signing in again.
 func TestTheSwitchEndsByItselfWithASentence(t *testing.T) {
 	s := newSite(t)
 	b := s.as(ann)
@@ -84,6 +85,8 @@ func TestTheSwitchEndsByItselfWithASentence(t *testing.T) {
 	b.get("/admin").wants(t, 200).says(t, "Your time as Jane Doe was up.")
 }
 
+// gitlabhq #10074: a wall for the target (a second factor, terms) hid the way back. There are no such
+// walls here, and this page and the way back ask for no right and stand in both areas.
 func TestTheSessionPageWorksInEveryState(t *testing.T) {
 	s := newSite(t)
 	s.browser().get("/session").wants(t, 200).says(t, "Nobody is signed in in this browser.").silent(t, "<script")
@@ -96,6 +99,7 @@ func TestTheSessionPageWorksInEveryState(t *testing.T) {
 	b.post("/session/restore").wants(t, 404).says(t, "You are in your own account already.")
 }
 
+// filament PR #154: neither a sign-out nor a sign-in on the other side drops the switch unasked.
 func TestLogoutAsksWhileSwitched(t *testing.T) {
 	s := newSite(t)
 	b := s.as(ann)
