@@ -1,10 +1,11 @@
 package web
 
 import (
+	"strings"
+
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
-	"strings"
 )
 
 // modulesView is Setup, Modules: the upload box and the list.
