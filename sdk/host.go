@@ -44,6 +44,17 @@ type AccountPage struct {
 	Results []FoundAccount
 	// Next is given when there are more.
 	Next string
+	// WithoutContact are, beside the first page of contacts found by a term, up to 5 customers that
+	// match it and have no active contact, or are inactive.
+	WithoutContact []CompanyWithoutContact
+}
+
+// CompanyWithoutContact is a customer none of whose contacts can sign in.
+type CompanyWithoutContact struct {
+	CustomerID int64
+	Company    string
+	// Active says whether the customer is active; if so, what it lacks is an active contact.
+	Active bool
 }
 
 // FoundAccount is one result.

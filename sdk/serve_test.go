@@ -127,7 +127,7 @@ func (h *hostStub) SearchAccounts(_ context.Context, request *modulev1.SearchAcc
 	return &modulev1.SearchAccountsResponse{NextPageToken: "next", Results: []*modulev1.SearchResult{{
 		Account:           &modulev1.Account{Key: &modulev1.AccountKey{Kind: modulev1.AccountKind_ACCOUNT_KIND_CONTACT, Id: 7}, Name: "Jane"},
 		SwitchRefusalCode: "more_rights",
-	}}}, nil
+	}}, CompaniesWithoutContact: []*modulev1.CompanyWithoutContact{{CustomerId: 12, Company: "Janeway", CustomerActive: true}}}, nil
 }
 
 func (h *hostStub) WriteEntry(context.Context, *modulev1.WriteEntryRequest) (*modulev1.WriteEntryResponse, error) {
@@ -301,6 +301,9 @@ func TestModuleAsAProcess(t *testing.T) {
 		}
 		if len(said.Page.Results) != 1 || said.Page.Next != "next" || said.Page.Results[0].SwitchRefusalCode != "more_rights" || said.Page.Results[0].Key.String() != "contact:7" {
 			t.Errorf("results: %+v", said.Page)
+		}
+		if without := said.Page.WithoutContact; len(without) != 1 || without[0] != (CompanyWithoutContact{CustomerID: 12, Company: "Janeway", Active: true}) {
+			t.Errorf("companies without contact: %+v", without)
 		}
 		asked := <-stub.asked
 		if asked.GetTerm() != "jane" || asked.GetLimit() != 3 || !asked.GetActiveOnly() || asked.GetAsTargetOf().GetId() != 2 || asked.GetKind() != modulev1.AccountKind_ACCOUNT_KIND_CONTACT {

@@ -410,7 +410,10 @@ func (w directoryWire) Search(ctx context.Context, search AccountSearch) (Accoun
 	found := each(answer.GetResults(), func(result *modulev1.SearchResult) FoundAccount {
 		return FoundAccount{Account: accountFromWire(result.GetAccount()), SwitchRefusalCode: result.GetSwitchRefusalCode()}
 	})
-	return AccountPage{Results: found, Next: answer.GetNextPageToken()}, nil
+	without := each(answer.GetCompaniesWithoutContact(), func(company *modulev1.CompanyWithoutContact) CompanyWithoutContact {
+		return CompanyWithoutContact{CustomerID: company.GetCustomerId(), Company: company.GetCompany(), Active: company.GetCustomerActive()}
+	})
+	return AccountPage{Results: found, Next: answer.GetNextPageToken(), WithoutContact: without}, nil
 }
 
 func (w directoryWire) Account(ctx context.Context, key AccountKey) (Account, error) {

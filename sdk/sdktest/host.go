@@ -15,11 +15,13 @@ import (
 
 // Host is the host a tested module talks to. Its fields may be read and changed between requests.
 type Host struct {
-	People   []sdk.Account
-	Settings sdk.Settings
-	Switches []sdk.SessionSwitch
-	Refusals map[sdk.AccountKey]string
-	Stored   map[string][]byte
+	People []sdk.Account
+	// Companies are customers none of whose contacts can sign in.
+	Companies []sdk.CompanyWithoutContact
+	Settings  sdk.Settings
+	Switches  []sdk.SessionSwitch
+	Refusals  map[sdk.AccountKey]string
+	Stored    map[string][]byte
 	// Entries are what the module wrote to the Activity Log.
 	Entries []Entry
 	// Searches are the searches it asked for.
@@ -51,7 +53,7 @@ func newHost(module sdk.Module, instance *sdk.Instance, options Options) *Host {
 	}
 	maps.Copy(settings, options.Settings)
 	return &Host{
-		People: slices.Clone(options.People), Settings: settings, Switches: slices.Clone(options.Switches),
+		People: slices.Clone(options.People), Companies: slices.Clone(options.Companies), Settings: settings, Switches: slices.Clone(options.Switches),
 		Refusals: options.Refusals, Stored: map[string][]byte{},
 		denied: options.Denied, shipped: instance.Languages(), uploaded: map[string]map[string]string{},
 		revision: 1, maxStored: 16 << 20,
@@ -135,7 +137,15 @@ func (d directory) Search(ctx context.Context, search sdk.AccountSearch) (sdk.Ac
 	}
 	slices.SortStableFunc(all, func(a, b sdk.FoundAccount) int { return cmp.Compare(a.Name, b.Name) })
 	results, next, err := page(all, search.After, search.Limit, 20, 100)
-	return sdk.AccountPage{Results: results, Next: next}, err
+	found := sdk.AccountPage{Results: results, Next: next}
+	if search.Kind == sdk.Contact && strings.TrimSpace(search.Term) != "" && search.After == "" {
+		for _, company := range d.host.Companies {
+			if matches(search.Term, company.Company) && len(found.WithoutContact) < 5 {
+				found.WithoutContact = append(found.WithoutContact, company)
+			}
+		}
+	}
+	return found, err
 }
 
 func (d directory) refusal(actor sdk.AccountKey, target sdk.Account) string {

@@ -28,6 +28,8 @@ const FormToken = "form-token-of-a-test"
 type Options struct {
 	// People are the accounts there are.
 	People []sdk.Account
+	// Companies are customers none of whose contacts can sign in.
+	Companies []sdk.CompanyWithoutContact
 	// Settings go over the declared defaults.
 	Settings sdk.Settings
 	// Switches are the record of session switches, in any order.

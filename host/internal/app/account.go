@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -62,6 +63,18 @@ func (a *App) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[Acco
 		matches.Rows = append(matches.Rows, m)
 	}
 	return matches, nil
+}
+
+// mostCompanies is how many companies stand beside the contacts that a search finds.
+const mostCompanies = 5
+
+// CompaniesWithoutContact lists the first customers a term finds and whose contacts can't sign in, so
+// that who searches for them learns why SearchAccounts finds nobody; none without a term.
+func (a *App) CompaniesWithoutContact(ctx context.Context, term string) ([]crm.Customer, error) {
+	if strings.TrimSpace(term) == "" {
+		return nil, nil
+	}
+	return a.store.Read().CompaniesWithoutContact(ctx, term, mostCompanies)
 }
 
 // PasswordLink makes a one-time address's token with which the account's holder sets a password; it

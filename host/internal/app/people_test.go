@@ -201,6 +201,37 @@ func TestCustomersAndContacts(t *testing.T) {
 	})
 }
 
+func TestCompaniesWithoutContact(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		ctx, who := t.Context(), s.SignIn(t, ann).Who()
+		for _, company := range []string{"Umbra A", "Umbra B", "Umbra C", "Umbra D", "Umbra E", "Umbra F"} {
+			_, err := s.App.SaveCustomer(ctx, who, crm.Customer{Company: company, Active: true})
+			must(t, err)
+		}
+		asleep, err := s.App.SaveCustomer(ctx, who, crm.Customer{Company: "Öl 100%", Active: true})
+		must(t, err)
+		_, err = s.App.SaveContact(ctx, who, crm.ContactPerson{CustomerID: asleep, Name: "Sam", Email: "sam@oel.example"})
+		must(t, err)
+		// Acme has active contacts; Initech is itself inactive.
+		for term, want := range map[string]int{"": 0, "  ": 0, "umbra": 5, "umbra f": 1, "öl": 1, "100%": 1, "initech": 1, "acme": 0, "%": 1, "nobody": 0} {
+			companies, err := s.App.CompaniesWithoutContact(ctx, term)
+			if err != nil || len(companies) != want {
+				t.Errorf("%q: %+v %v, want %d", term, companies, err, want)
+			}
+			for _, c := range companies {
+				if c.Active != (c.Company != "Initech") || c.ID == 0 {
+					t.Errorf("%q: %+v", term, c)
+				}
+			}
+		}
+		_, err = s.App.SaveContact(ctx, who, crm.ContactPerson{CustomerID: asleep, Name: "Tim", Email: "tim@oel.example", Active: true})
+		must(t, err)
+		if companies, err := s.App.CompaniesWithoutContact(ctx, "öl"); err != nil || len(companies) != 0 {
+			t.Errorf("with an active contact: %+v %v", companies, err)
+		}
+	})
+}
+
 func TestListsPageWithoutGapOrRepeat(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		ctx, who := t.Context(), crm.Operator()

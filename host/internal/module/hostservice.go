@@ -151,6 +151,15 @@ func (s *hostServices) SearchAccounts(ctx context.Context, q *modulev1.SearchAcc
 	for _, match := range page.Rows {
 		answer.Results = append(answer.Results, &modulev1.SearchResult{Account: s.account(match.Account), SwitchRefusalCode: match.Refusal})
 	}
+	if kind == crm.Contact && query.After == "" {
+		companies, err := s.app.CompaniesWithoutContact(ctx, query.Term)
+		if err != nil {
+			return nil, err
+		}
+		for _, company := range companies {
+			answer.CompaniesWithoutContact = append(answer.CompaniesWithoutContact, companyToWire(company))
+		}
+	}
 	return answer, nil
 }
 

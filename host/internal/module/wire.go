@@ -83,6 +83,10 @@ func accountToWire(module string, all []string, a crm.Account) *modulev1.Account
 	return wire
 }
 
+func companyToWire(c crm.Customer) *modulev1.CompanyWithoutContact {
+	return &modulev1.CompanyWithoutContact{CustomerId: c.ID, Company: c.Company, CustomerActive: c.Active}
+}
+
 func modeToWire(m crm.SwitchMode) modulev1.SwitchMode {
 	if m == crm.Full {
 		return modulev1.SwitchMode_SWITCH_MODE_FULL

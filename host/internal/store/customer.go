@@ -38,6 +38,15 @@ func (t Tx) Customers(ctx context.Context, q crm.Query) (crm.Page[crm.Customer],
 	return paged(list, limit, func(c crm.Customer) string { return sortPosition(c.ID, c.Company) }), err
 }
 
+// CompaniesWithoutContact lists, by company, the first customers that term finds and whose contacts
+// can't sign in: none is active, or the customer isn't.
+func (t Tx) CompaniesWithoutContact(ctx context.Context, term string, limit int) ([]crm.Customer, error) {
+	var w where
+	w.words(term, "u.search")
+	w.and("(NOT u.active OR NOT EXISTS (SELECT 1 FROM contacts k WHERE k.customer_id = u.id AND k.active))")
+	return all(ctx, t, "list companies without contact", scanCustomer, customerColumns+w.text()+` ORDER BY u.sort, u.id LIMIT `+strconv.Itoa(limit), w.args...)
+}
+
 // InsertCustomer writes a new customer.
 func (t Tx) InsertCustomer(ctx context.Context, c crm.Customer) (int64, error) {
 	return t.id(ctx, "insert customer", `INSERT INTO customers (company, sort, search, phone, website, address, city, country, vat, language, active, created_at)

@@ -177,8 +177,11 @@ type SearchAccountsResponse struct {
 	Results []*SearchResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
 	// Given when there are more.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// With kind CONTACT, a term and no page token: up to 5 customers that match and have no active
+	// contact, or are inactive.
+	CompaniesWithoutContact []*CompanyWithoutContact `protobuf:"bytes,3,rep,name=companies_without_contact,json=companiesWithoutContact,proto3" json:"companies_without_contact,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *SearchAccountsResponse) Reset() {
@@ -225,6 +228,77 @@ func (x *SearchAccountsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *SearchAccountsResponse) GetCompaniesWithoutContact() []*CompanyWithoutContact {
+	if x != nil {
+		return x.CompaniesWithoutContact
+	}
+	return nil
+}
+
+// CompanyWithoutContact is a customer none of whose contacts can sign in.
+type CompanyWithoutContact struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer.
+	CustomerId int64 `protobuf:"varint,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Its company's name.
+	Company string `protobuf:"bytes,2,opt,name=company,proto3" json:"company,omitempty"`
+	// Whether the customer is active; if so, what it lacks is an active contact.
+	CustomerActive bool `protobuf:"varint,3,opt,name=customer_active,json=customerActive,proto3" json:"customer_active,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CompanyWithoutContact) Reset() {
+	*x = CompanyWithoutContact{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompanyWithoutContact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompanyWithoutContact) ProtoMessage() {}
+
+func (x *CompanyWithoutContact) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompanyWithoutContact.ProtoReflect.Descriptor instead.
+func (*CompanyWithoutContact) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CompanyWithoutContact) GetCustomerId() int64 {
+	if x != nil {
+		return x.CustomerId
+	}
+	return 0
+}
+
+func (x *CompanyWithoutContact) GetCompany() string {
+	if x != nil {
+		return x.Company
+	}
+	return ""
+}
+
+func (x *CompanyWithoutContact) GetCustomerActive() bool {
+	if x != nil {
+		return x.CustomerActive
+	}
+	return false
+}
+
 // SearchResult is one found account.
 type SearchResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -238,7 +312,7 @@ type SearchResult struct {
 
 func (x *SearchResult) Reset() {
 	*x = SearchResult{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[2]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -250,7 +324,7 @@ func (x *SearchResult) String() string {
 func (*SearchResult) ProtoMessage() {}
 
 func (x *SearchResult) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[2]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -263,7 +337,7 @@ func (x *SearchResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResult.ProtoReflect.Descriptor instead.
 func (*SearchResult) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{2}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SearchResult) GetAccount() *Account {
@@ -291,7 +365,7 @@ type GetAccountRequest struct {
 
 func (x *GetAccountRequest) Reset() {
 	*x = GetAccountRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[3]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -303,7 +377,7 @@ func (x *GetAccountRequest) String() string {
 func (*GetAccountRequest) ProtoMessage() {}
 
 func (x *GetAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[3]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -316,7 +390,7 @@ func (x *GetAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccountRequest.ProtoReflect.Descriptor instead.
 func (*GetAccountRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{3}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetAccountRequest) GetKey() *AccountKey {
@@ -337,7 +411,7 @@ type GetAccountResponse struct {
 
 func (x *GetAccountResponse) Reset() {
 	*x = GetAccountResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[4]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -349,7 +423,7 @@ func (x *GetAccountResponse) String() string {
 func (*GetAccountResponse) ProtoMessage() {}
 
 func (x *GetAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[4]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -362,7 +436,7 @@ func (x *GetAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccountResponse.ProtoReflect.Descriptor instead.
 func (*GetAccountResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{4}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetAccountResponse) GetAccount() *Account {
@@ -397,7 +471,7 @@ type ListSessionSwitchesRequest struct {
 
 func (x *ListSessionSwitchesRequest) Reset() {
 	*x = ListSessionSwitchesRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[5]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +483,7 @@ func (x *ListSessionSwitchesRequest) String() string {
 func (*ListSessionSwitchesRequest) ProtoMessage() {}
 
 func (x *ListSessionSwitchesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[5]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +496,7 @@ func (x *ListSessionSwitchesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionSwitchesRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionSwitchesRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{5}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListSessionSwitchesRequest) GetFrom() *timestamppb.Timestamp {
@@ -494,7 +568,7 @@ type ListSessionSwitchesResponse struct {
 
 func (x *ListSessionSwitchesResponse) Reset() {
 	*x = ListSessionSwitchesResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[6]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -506,7 +580,7 @@ func (x *ListSessionSwitchesResponse) String() string {
 func (*ListSessionSwitchesResponse) ProtoMessage() {}
 
 func (x *ListSessionSwitchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[6]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -519,7 +593,7 @@ func (x *ListSessionSwitchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionSwitchesResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionSwitchesResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{6}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListSessionSwitchesResponse) GetSessionSwitches() []*SessionSwitch {
@@ -545,7 +619,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[7]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +631,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[7]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +644,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{7}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{8}
 }
 
 // GetSettingsResponse holds the settings, every declared key present.
@@ -584,7 +658,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[8]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +670,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[8]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +683,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{8}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetSettingsResponse) GetSettings() map[string]string {
@@ -630,7 +704,7 @@ type GetValueRequest struct {
 
 func (x *GetValueRequest) Reset() {
 	*x = GetValueRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[9]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -642,7 +716,7 @@ func (x *GetValueRequest) String() string {
 func (*GetValueRequest) ProtoMessage() {}
 
 func (x *GetValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[9]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -655,7 +729,7 @@ func (x *GetValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetValueRequest.ProtoReflect.Descriptor instead.
 func (*GetValueRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{9}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetValueRequest) GetKey() string {
@@ -676,7 +750,7 @@ type GetValueResponse struct {
 
 func (x *GetValueResponse) Reset() {
 	*x = GetValueResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[10]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +762,7 @@ func (x *GetValueResponse) String() string {
 func (*GetValueResponse) ProtoMessage() {}
 
 func (x *GetValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[10]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +775,7 @@ func (x *GetValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetValueResponse.ProtoReflect.Descriptor instead.
 func (*GetValueResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{10}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetValueResponse) GetValue() []byte {
@@ -724,7 +798,7 @@ type PutValueRequest struct {
 
 func (x *PutValueRequest) Reset() {
 	*x = PutValueRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[11]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +810,7 @@ func (x *PutValueRequest) String() string {
 func (*PutValueRequest) ProtoMessage() {}
 
 func (x *PutValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[11]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +823,7 @@ func (x *PutValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutValueRequest.ProtoReflect.Descriptor instead.
 func (*PutValueRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{11}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PutValueRequest) GetKey() string {
@@ -775,7 +849,7 @@ type PutValueResponse struct {
 
 func (x *PutValueResponse) Reset() {
 	*x = PutValueResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[12]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +861,7 @@ func (x *PutValueResponse) String() string {
 func (*PutValueResponse) ProtoMessage() {}
 
 func (x *PutValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[12]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +874,7 @@ func (x *PutValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutValueResponse.ProtoReflect.Descriptor instead.
 func (*PutValueResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{12}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{13}
 }
 
 // DeleteValueRequest names a value.
@@ -814,7 +888,7 @@ type DeleteValueRequest struct {
 
 func (x *DeleteValueRequest) Reset() {
 	*x = DeleteValueRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[13]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -826,7 +900,7 @@ func (x *DeleteValueRequest) String() string {
 func (*DeleteValueRequest) ProtoMessage() {}
 
 func (x *DeleteValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[13]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -839,7 +913,7 @@ func (x *DeleteValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteValueRequest.ProtoReflect.Descriptor instead.
 func (*DeleteValueRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{13}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteValueRequest) GetKey() string {
@@ -858,7 +932,7 @@ type DeleteValueResponse struct {
 
 func (x *DeleteValueResponse) Reset() {
 	*x = DeleteValueResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[14]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +944,7 @@ func (x *DeleteValueResponse) String() string {
 func (*DeleteValueResponse) ProtoMessage() {}
 
 func (x *DeleteValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[14]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +957,7 @@ func (x *DeleteValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteValueResponse.ProtoReflect.Descriptor instead.
 func (*DeleteValueResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{14}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{15}
 }
 
 // ListKeysRequest asks for keys.
@@ -901,7 +975,7 @@ type ListKeysRequest struct {
 
 func (x *ListKeysRequest) Reset() {
 	*x = ListKeysRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[15]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +987,7 @@ func (x *ListKeysRequest) String() string {
 func (*ListKeysRequest) ProtoMessage() {}
 
 func (x *ListKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[15]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +1000,7 @@ func (x *ListKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListKeysRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{15}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListKeysRequest) GetPrefix() string {
@@ -961,7 +1035,7 @@ type ListKeysResponse struct {
 
 func (x *ListKeysResponse) Reset() {
 	*x = ListKeysResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[16]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1047,7 @@ func (x *ListKeysResponse) String() string {
 func (*ListKeysResponse) ProtoMessage() {}
 
 func (x *ListKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[16]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1060,7 @@ func (x *ListKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListKeysResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{16}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListKeysResponse) GetKeys() []string {
@@ -1012,7 +1086,7 @@ type WriteEntryRequest struct {
 
 func (x *WriteEntryRequest) Reset() {
 	*x = WriteEntryRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[17]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1098,7 @@ func (x *WriteEntryRequest) String() string {
 func (*WriteEntryRequest) ProtoMessage() {}
 
 func (x *WriteEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[17]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1111,7 @@ func (x *WriteEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteEntryRequest.ProtoReflect.Descriptor instead.
 func (*WriteEntryRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{17}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WriteEntryRequest) GetAction() string {
@@ -1070,7 +1144,7 @@ type WriteEntryResponse struct {
 
 func (x *WriteEntryResponse) Reset() {
 	*x = WriteEntryResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[18]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1082,7 +1156,7 @@ func (x *WriteEntryResponse) String() string {
 func (*WriteEntryResponse) ProtoMessage() {}
 
 func (x *WriteEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[18]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1095,7 +1169,7 @@ func (x *WriteEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteEntryResponse.ProtoReflect.Descriptor instead.
 func (*WriteEntryResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{18}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{19}
 }
 
 // Language is one language of the module.
@@ -1115,7 +1189,7 @@ type Language struct {
 
 func (x *Language) Reset() {
 	*x = Language{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[19]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1201,7 @@ func (x *Language) String() string {
 func (*Language) ProtoMessage() {}
 
 func (x *Language) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[19]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1214,7 @@ func (x *Language) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Language.ProtoReflect.Descriptor instead.
 func (*Language) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{19}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Language) GetTag() string {
@@ -1180,7 +1254,7 @@ type ListLanguagesRequest struct {
 
 func (x *ListLanguagesRequest) Reset() {
 	*x = ListLanguagesRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[20]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1266,7 @@ func (x *ListLanguagesRequest) String() string {
 func (*ListLanguagesRequest) ProtoMessage() {}
 
 func (x *ListLanguagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[20]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1279,7 @@ func (x *ListLanguagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLanguagesRequest.ProtoReflect.Descriptor instead.
 func (*ListLanguagesRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{20}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{21}
 }
 
 // ListLanguagesResponse holds the languages by tag.
@@ -1221,7 +1295,7 @@ type ListLanguagesResponse struct {
 
 func (x *ListLanguagesResponse) Reset() {
 	*x = ListLanguagesResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[21]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1233,7 +1307,7 @@ func (x *ListLanguagesResponse) String() string {
 func (*ListLanguagesResponse) ProtoMessage() {}
 
 func (x *ListLanguagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[21]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1246,7 +1320,7 @@ func (x *ListLanguagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLanguagesResponse.ProtoReflect.Descriptor instead.
 func (*ListLanguagesResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{21}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListLanguagesResponse) GetLanguages() []*Language {
@@ -1278,7 +1352,7 @@ type PutLanguageRequest struct {
 
 func (x *PutLanguageRequest) Reset() {
 	*x = PutLanguageRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[22]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1364,7 @@ func (x *PutLanguageRequest) String() string {
 func (*PutLanguageRequest) ProtoMessage() {}
 
 func (x *PutLanguageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[22]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1377,7 @@ func (x *PutLanguageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutLanguageRequest.ProtoReflect.Descriptor instead.
 func (*PutLanguageRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{22}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PutLanguageRequest) GetTag() string {
@@ -1340,7 +1414,7 @@ type PutLanguageResponse struct {
 
 func (x *PutLanguageResponse) Reset() {
 	*x = PutLanguageResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[23]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1426,7 @@ func (x *PutLanguageResponse) String() string {
 func (*PutLanguageResponse) ProtoMessage() {}
 
 func (x *PutLanguageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[23]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,7 +1439,7 @@ func (x *PutLanguageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutLanguageResponse.ProtoReflect.Descriptor instead.
 func (*PutLanguageResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{23}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PutLanguageResponse) GetUnknownKeys() []string {
@@ -1395,7 +1469,7 @@ type DeleteLanguageRequest struct {
 
 func (x *DeleteLanguageRequest) Reset() {
 	*x = DeleteLanguageRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[24]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1481,7 @@ func (x *DeleteLanguageRequest) String() string {
 func (*DeleteLanguageRequest) ProtoMessage() {}
 
 func (x *DeleteLanguageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[24]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1494,7 @@ func (x *DeleteLanguageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteLanguageRequest.ProtoReflect.Descriptor instead.
 func (*DeleteLanguageRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{24}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteLanguageRequest) GetTag() string {
@@ -1446,7 +1520,7 @@ type DeleteLanguageResponse struct {
 
 func (x *DeleteLanguageResponse) Reset() {
 	*x = DeleteLanguageResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[25]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1532,7 @@ func (x *DeleteLanguageResponse) String() string {
 func (*DeleteLanguageResponse) ProtoMessage() {}
 
 func (x *DeleteLanguageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[25]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1545,7 @@ func (x *DeleteLanguageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteLanguageResponse.ProtoReflect.Descriptor instead.
 func (*DeleteLanguageResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{25}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{26}
 }
 
 // PublishRequest holds the new contributions.
@@ -1485,7 +1559,7 @@ type PublishRequest struct {
 
 func (x *PublishRequest) Reset() {
 	*x = PublishRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[26]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1571,7 @@ func (x *PublishRequest) String() string {
 func (*PublishRequest) ProtoMessage() {}
 
 func (x *PublishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[26]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1584,7 @@ func (x *PublishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishRequest.ProtoReflect.Descriptor instead.
 func (*PublishRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{26}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PublishRequest) GetContributions() *Contributions {
@@ -1529,7 +1603,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[27]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1615,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[27]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1628,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{27}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{28}
 }
 
 var File_understudy_module_v1_host_proto protoreflect.FileDescriptor
@@ -1571,10 +1645,16 @@ const file_understudy_module_v1_host_proto_rawDesc = "" +
 	"\vactive_only\x18\x05 \x01(\bR\n" +
 	"activeOnly\x12B\n" +
 	"\fas_target_of\x18\x06 \x01(\v2 .understudy.module.v1.AccountKeyR\n" +
-	"asTargetOf\"~\n" +
+	"asTargetOf\"\xe7\x01\n" +
 	"\x16SearchAccountsResponse\x12<\n" +
 	"\aresults\x18\x01 \x03(\v2\".understudy.module.v1.SearchResultR\aresults\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"w\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12g\n" +
+	"\x19companies_without_contact\x18\x03 \x03(\v2+.understudy.module.v1.CompanyWithoutContactR\x17companiesWithoutContact\"{\n" +
+	"\x15CompanyWithoutContact\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\x03R\n" +
+	"customerId\x12\x18\n" +
+	"\acompany\x18\x02 \x01(\tR\acompany\x12'\n" +
+	"\x0fcustomer_active\x18\x03 \x01(\bR\x0ecustomerActive\"w\n" +
 	"\fSearchResult\x127\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1d.understudy.module.v1.AccountR\aaccount\x12.\n" +
 	"\x13switch_refusal_code\x18\x02 \x01(\tR\x11switchRefusalCode\"G\n" +
@@ -1697,95 +1777,97 @@ func file_understudy_module_v1_host_proto_rawDescGZIP() []byte {
 }
 
 var file_understudy_module_v1_host_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_understudy_module_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_understudy_module_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_understudy_module_v1_host_proto_goTypes = []any{
 	(SwitchOutcome)(0),                  // 0: understudy.module.v1.SwitchOutcome
 	(*SearchAccountsRequest)(nil),       // 1: understudy.module.v1.SearchAccountsRequest
 	(*SearchAccountsResponse)(nil),      // 2: understudy.module.v1.SearchAccountsResponse
-	(*SearchResult)(nil),                // 3: understudy.module.v1.SearchResult
-	(*GetAccountRequest)(nil),           // 4: understudy.module.v1.GetAccountRequest
-	(*GetAccountResponse)(nil),          // 5: understudy.module.v1.GetAccountResponse
-	(*ListSessionSwitchesRequest)(nil),  // 6: understudy.module.v1.ListSessionSwitchesRequest
-	(*ListSessionSwitchesResponse)(nil), // 7: understudy.module.v1.ListSessionSwitchesResponse
-	(*GetSettingsRequest)(nil),          // 8: understudy.module.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),         // 9: understudy.module.v1.GetSettingsResponse
-	(*GetValueRequest)(nil),             // 10: understudy.module.v1.GetValueRequest
-	(*GetValueResponse)(nil),            // 11: understudy.module.v1.GetValueResponse
-	(*PutValueRequest)(nil),             // 12: understudy.module.v1.PutValueRequest
-	(*PutValueResponse)(nil),            // 13: understudy.module.v1.PutValueResponse
-	(*DeleteValueRequest)(nil),          // 14: understudy.module.v1.DeleteValueRequest
-	(*DeleteValueResponse)(nil),         // 15: understudy.module.v1.DeleteValueResponse
-	(*ListKeysRequest)(nil),             // 16: understudy.module.v1.ListKeysRequest
-	(*ListKeysResponse)(nil),            // 17: understudy.module.v1.ListKeysResponse
-	(*WriteEntryRequest)(nil),           // 18: understudy.module.v1.WriteEntryRequest
-	(*WriteEntryResponse)(nil),          // 19: understudy.module.v1.WriteEntryResponse
-	(*Language)(nil),                    // 20: understudy.module.v1.Language
-	(*ListLanguagesRequest)(nil),        // 21: understudy.module.v1.ListLanguagesRequest
-	(*ListLanguagesResponse)(nil),       // 22: understudy.module.v1.ListLanguagesResponse
-	(*PutLanguageRequest)(nil),          // 23: understudy.module.v1.PutLanguageRequest
-	(*PutLanguageResponse)(nil),         // 24: understudy.module.v1.PutLanguageResponse
-	(*DeleteLanguageRequest)(nil),       // 25: understudy.module.v1.DeleteLanguageRequest
-	(*DeleteLanguageResponse)(nil),      // 26: understudy.module.v1.DeleteLanguageResponse
-	(*PublishRequest)(nil),              // 27: understudy.module.v1.PublishRequest
-	(*PublishResponse)(nil),             // 28: understudy.module.v1.PublishResponse
-	nil,                                 // 29: understudy.module.v1.GetSettingsResponse.SettingsEntry
-	nil,                                 // 30: understudy.module.v1.WriteEntryRequest.DetailEntry
-	nil,                                 // 31: understudy.module.v1.Language.MessagesEntry
-	(AccountKind)(0),                    // 32: understudy.module.v1.AccountKind
-	(*AccountKey)(nil),                  // 33: understudy.module.v1.AccountKey
-	(*Account)(nil),                     // 34: understudy.module.v1.Account
-	(*timestamppb.Timestamp)(nil),       // 35: google.protobuf.Timestamp
-	(*SessionSwitch)(nil),               // 36: understudy.module.v1.SessionSwitch
-	(*Contributions)(nil),               // 37: understudy.module.v1.Contributions
+	(*CompanyWithoutContact)(nil),       // 3: understudy.module.v1.CompanyWithoutContact
+	(*SearchResult)(nil),                // 4: understudy.module.v1.SearchResult
+	(*GetAccountRequest)(nil),           // 5: understudy.module.v1.GetAccountRequest
+	(*GetAccountResponse)(nil),          // 6: understudy.module.v1.GetAccountResponse
+	(*ListSessionSwitchesRequest)(nil),  // 7: understudy.module.v1.ListSessionSwitchesRequest
+	(*ListSessionSwitchesResponse)(nil), // 8: understudy.module.v1.ListSessionSwitchesResponse
+	(*GetSettingsRequest)(nil),          // 9: understudy.module.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 10: understudy.module.v1.GetSettingsResponse
+	(*GetValueRequest)(nil),             // 11: understudy.module.v1.GetValueRequest
+	(*GetValueResponse)(nil),            // 12: understudy.module.v1.GetValueResponse
+	(*PutValueRequest)(nil),             // 13: understudy.module.v1.PutValueRequest
+	(*PutValueResponse)(nil),            // 14: understudy.module.v1.PutValueResponse
+	(*DeleteValueRequest)(nil),          // 15: understudy.module.v1.DeleteValueRequest
+	(*DeleteValueResponse)(nil),         // 16: understudy.module.v1.DeleteValueResponse
+	(*ListKeysRequest)(nil),             // 17: understudy.module.v1.ListKeysRequest
+	(*ListKeysResponse)(nil),            // 18: understudy.module.v1.ListKeysResponse
+	(*WriteEntryRequest)(nil),           // 19: understudy.module.v1.WriteEntryRequest
+	(*WriteEntryResponse)(nil),          // 20: understudy.module.v1.WriteEntryResponse
+	(*Language)(nil),                    // 21: understudy.module.v1.Language
+	(*ListLanguagesRequest)(nil),        // 22: understudy.module.v1.ListLanguagesRequest
+	(*ListLanguagesResponse)(nil),       // 23: understudy.module.v1.ListLanguagesResponse
+	(*PutLanguageRequest)(nil),          // 24: understudy.module.v1.PutLanguageRequest
+	(*PutLanguageResponse)(nil),         // 25: understudy.module.v1.PutLanguageResponse
+	(*DeleteLanguageRequest)(nil),       // 26: understudy.module.v1.DeleteLanguageRequest
+	(*DeleteLanguageResponse)(nil),      // 27: understudy.module.v1.DeleteLanguageResponse
+	(*PublishRequest)(nil),              // 28: understudy.module.v1.PublishRequest
+	(*PublishResponse)(nil),             // 29: understudy.module.v1.PublishResponse
+	nil,                                 // 30: understudy.module.v1.GetSettingsResponse.SettingsEntry
+	nil,                                 // 31: understudy.module.v1.WriteEntryRequest.DetailEntry
+	nil,                                 // 32: understudy.module.v1.Language.MessagesEntry
+	(AccountKind)(0),                    // 33: understudy.module.v1.AccountKind
+	(*AccountKey)(nil),                  // 34: understudy.module.v1.AccountKey
+	(*Account)(nil),                     // 35: understudy.module.v1.Account
+	(*timestamppb.Timestamp)(nil),       // 36: google.protobuf.Timestamp
+	(*SessionSwitch)(nil),               // 37: understudy.module.v1.SessionSwitch
+	(*Contributions)(nil),               // 38: understudy.module.v1.Contributions
 }
 var file_understudy_module_v1_host_proto_depIdxs = []int32{
-	32, // 0: understudy.module.v1.SearchAccountsRequest.kind:type_name -> understudy.module.v1.AccountKind
-	33, // 1: understudy.module.v1.SearchAccountsRequest.as_target_of:type_name -> understudy.module.v1.AccountKey
-	3,  // 2: understudy.module.v1.SearchAccountsResponse.results:type_name -> understudy.module.v1.SearchResult
-	34, // 3: understudy.module.v1.SearchResult.account:type_name -> understudy.module.v1.Account
-	33, // 4: understudy.module.v1.GetAccountRequest.key:type_name -> understudy.module.v1.AccountKey
-	34, // 5: understudy.module.v1.GetAccountResponse.account:type_name -> understudy.module.v1.Account
-	35, // 6: understudy.module.v1.ListSessionSwitchesRequest.from:type_name -> google.protobuf.Timestamp
-	35, // 7: understudy.module.v1.ListSessionSwitchesRequest.until:type_name -> google.protobuf.Timestamp
-	32, // 8: understudy.module.v1.ListSessionSwitchesRequest.subject_kind:type_name -> understudy.module.v1.AccountKind
-	0,  // 9: understudy.module.v1.ListSessionSwitchesRequest.outcome:type_name -> understudy.module.v1.SwitchOutcome
-	36, // 10: understudy.module.v1.ListSessionSwitchesResponse.session_switches:type_name -> understudy.module.v1.SessionSwitch
-	29, // 11: understudy.module.v1.GetSettingsResponse.settings:type_name -> understudy.module.v1.GetSettingsResponse.SettingsEntry
-	30, // 12: understudy.module.v1.WriteEntryRequest.detail:type_name -> understudy.module.v1.WriteEntryRequest.DetailEntry
-	31, // 13: understudy.module.v1.Language.messages:type_name -> understudy.module.v1.Language.MessagesEntry
-	20, // 14: understudy.module.v1.ListLanguagesResponse.languages:type_name -> understudy.module.v1.Language
-	37, // 15: understudy.module.v1.PublishRequest.contributions:type_name -> understudy.module.v1.Contributions
-	1,  // 16: understudy.module.v1.DirectoryService.SearchAccounts:input_type -> understudy.module.v1.SearchAccountsRequest
-	4,  // 17: understudy.module.v1.DirectoryService.GetAccount:input_type -> understudy.module.v1.GetAccountRequest
-	6,  // 18: understudy.module.v1.SessionSwitchLogService.ListSessionSwitches:input_type -> understudy.module.v1.ListSessionSwitchesRequest
-	8,  // 19: understudy.module.v1.OwnSettingsService.GetSettings:input_type -> understudy.module.v1.GetSettingsRequest
-	10, // 20: understudy.module.v1.StorageService.GetValue:input_type -> understudy.module.v1.GetValueRequest
-	12, // 21: understudy.module.v1.StorageService.PutValue:input_type -> understudy.module.v1.PutValueRequest
-	14, // 22: understudy.module.v1.StorageService.DeleteValue:input_type -> understudy.module.v1.DeleteValueRequest
-	16, // 23: understudy.module.v1.StorageService.ListKeys:input_type -> understudy.module.v1.ListKeysRequest
-	18, // 24: understudy.module.v1.AuditService.WriteEntry:input_type -> understudy.module.v1.WriteEntryRequest
-	21, // 25: understudy.module.v1.LanguageService.ListLanguages:input_type -> understudy.module.v1.ListLanguagesRequest
-	23, // 26: understudy.module.v1.LanguageService.PutLanguage:input_type -> understudy.module.v1.PutLanguageRequest
-	25, // 27: understudy.module.v1.LanguageService.DeleteLanguage:input_type -> understudy.module.v1.DeleteLanguageRequest
-	27, // 28: understudy.module.v1.ContributionService.Publish:input_type -> understudy.module.v1.PublishRequest
-	2,  // 29: understudy.module.v1.DirectoryService.SearchAccounts:output_type -> understudy.module.v1.SearchAccountsResponse
-	5,  // 30: understudy.module.v1.DirectoryService.GetAccount:output_type -> understudy.module.v1.GetAccountResponse
-	7,  // 31: understudy.module.v1.SessionSwitchLogService.ListSessionSwitches:output_type -> understudy.module.v1.ListSessionSwitchesResponse
-	9,  // 32: understudy.module.v1.OwnSettingsService.GetSettings:output_type -> understudy.module.v1.GetSettingsResponse
-	11, // 33: understudy.module.v1.StorageService.GetValue:output_type -> understudy.module.v1.GetValueResponse
-	13, // 34: understudy.module.v1.StorageService.PutValue:output_type -> understudy.module.v1.PutValueResponse
-	15, // 35: understudy.module.v1.StorageService.DeleteValue:output_type -> understudy.module.v1.DeleteValueResponse
-	17, // 36: understudy.module.v1.StorageService.ListKeys:output_type -> understudy.module.v1.ListKeysResponse
-	19, // 37: understudy.module.v1.AuditService.WriteEntry:output_type -> understudy.module.v1.WriteEntryResponse
-	22, // 38: understudy.module.v1.LanguageService.ListLanguages:output_type -> understudy.module.v1.ListLanguagesResponse
-	24, // 39: understudy.module.v1.LanguageService.PutLanguage:output_type -> understudy.module.v1.PutLanguageResponse
-	26, // 40: understudy.module.v1.LanguageService.DeleteLanguage:output_type -> understudy.module.v1.DeleteLanguageResponse
-	28, // 41: understudy.module.v1.ContributionService.Publish:output_type -> understudy.module.v1.PublishResponse
-	29, // [29:42] is the sub-list for method output_type
-	16, // [16:29] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	33, // 0: understudy.module.v1.SearchAccountsRequest.kind:type_name -> understudy.module.v1.AccountKind
+	34, // 1: understudy.module.v1.SearchAccountsRequest.as_target_of:type_name -> understudy.module.v1.AccountKey
+	4,  // 2: understudy.module.v1.SearchAccountsResponse.results:type_name -> understudy.module.v1.SearchResult
+	3,  // 3: understudy.module.v1.SearchAccountsResponse.companies_without_contact:type_name -> understudy.module.v1.CompanyWithoutContact
+	35, // 4: understudy.module.v1.SearchResult.account:type_name -> understudy.module.v1.Account
+	34, // 5: understudy.module.v1.GetAccountRequest.key:type_name -> understudy.module.v1.AccountKey
+	35, // 6: understudy.module.v1.GetAccountResponse.account:type_name -> understudy.module.v1.Account
+	36, // 7: understudy.module.v1.ListSessionSwitchesRequest.from:type_name -> google.protobuf.Timestamp
+	36, // 8: understudy.module.v1.ListSessionSwitchesRequest.until:type_name -> google.protobuf.Timestamp
+	33, // 9: understudy.module.v1.ListSessionSwitchesRequest.subject_kind:type_name -> understudy.module.v1.AccountKind
+	0,  // 10: understudy.module.v1.ListSessionSwitchesRequest.outcome:type_name -> understudy.module.v1.SwitchOutcome
+	37, // 11: understudy.module.v1.ListSessionSwitchesResponse.session_switches:type_name -> understudy.module.v1.SessionSwitch
+	30, // 12: understudy.module.v1.GetSettingsResponse.settings:type_name -> understudy.module.v1.GetSettingsResponse.SettingsEntry
+	31, // 13: understudy.module.v1.WriteEntryRequest.detail:type_name -> understudy.module.v1.WriteEntryRequest.DetailEntry
+	32, // 14: understudy.module.v1.Language.messages:type_name -> understudy.module.v1.Language.MessagesEntry
+	21, // 15: understudy.module.v1.ListLanguagesResponse.languages:type_name -> understudy.module.v1.Language
+	38, // 16: understudy.module.v1.PublishRequest.contributions:type_name -> understudy.module.v1.Contributions
+	1,  // 17: understudy.module.v1.DirectoryService.SearchAccounts:input_type -> understudy.module.v1.SearchAccountsRequest
+	5,  // 18: understudy.module.v1.DirectoryService.GetAccount:input_type -> understudy.module.v1.GetAccountRequest
+	7,  // 19: understudy.module.v1.SessionSwitchLogService.ListSessionSwitches:input_type -> understudy.module.v1.ListSessionSwitchesRequest
+	9,  // 20: understudy.module.v1.OwnSettingsService.GetSettings:input_type -> understudy.module.v1.GetSettingsRequest
+	11, // 21: understudy.module.v1.StorageService.GetValue:input_type -> understudy.module.v1.GetValueRequest
+	13, // 22: understudy.module.v1.StorageService.PutValue:input_type -> understudy.module.v1.PutValueRequest
+	15, // 23: understudy.module.v1.StorageService.DeleteValue:input_type -> understudy.module.v1.DeleteValueRequest
+	17, // 24: understudy.module.v1.StorageService.ListKeys:input_type -> understudy.module.v1.ListKeysRequest
+	19, // 25: understudy.module.v1.AuditService.WriteEntry:input_type -> understudy.module.v1.WriteEntryRequest
+	22, // 26: understudy.module.v1.LanguageService.ListLanguages:input_type -> understudy.module.v1.ListLanguagesRequest
+	24, // 27: understudy.module.v1.LanguageService.PutLanguage:input_type -> understudy.module.v1.PutLanguageRequest
+	26, // 28: understudy.module.v1.LanguageService.DeleteLanguage:input_type -> understudy.module.v1.DeleteLanguageRequest
+	28, // 29: understudy.module.v1.ContributionService.Publish:input_type -> understudy.module.v1.PublishRequest
+	2,  // 30: understudy.module.v1.DirectoryService.SearchAccounts:output_type -> understudy.module.v1.SearchAccountsResponse
+	6,  // 31: understudy.module.v1.DirectoryService.GetAccount:output_type -> understudy.module.v1.GetAccountResponse
+	8,  // 32: understudy.module.v1.SessionSwitchLogService.ListSessionSwitches:output_type -> understudy.module.v1.ListSessionSwitchesResponse
+	10, // 33: understudy.module.v1.OwnSettingsService.GetSettings:output_type -> understudy.module.v1.GetSettingsResponse
+	12, // 34: understudy.module.v1.StorageService.GetValue:output_type -> understudy.module.v1.GetValueResponse
+	14, // 35: understudy.module.v1.StorageService.PutValue:output_type -> understudy.module.v1.PutValueResponse
+	16, // 36: understudy.module.v1.StorageService.DeleteValue:output_type -> understudy.module.v1.DeleteValueResponse
+	18, // 37: understudy.module.v1.StorageService.ListKeys:output_type -> understudy.module.v1.ListKeysResponse
+	20, // 38: understudy.module.v1.AuditService.WriteEntry:output_type -> understudy.module.v1.WriteEntryResponse
+	23, // 39: understudy.module.v1.LanguageService.ListLanguages:output_type -> understudy.module.v1.ListLanguagesResponse
+	25, // 40: understudy.module.v1.LanguageService.PutLanguage:output_type -> understudy.module.v1.PutLanguageResponse
+	27, // 41: understudy.module.v1.LanguageService.DeleteLanguage:output_type -> understudy.module.v1.DeleteLanguageResponse
+	29, // 42: understudy.module.v1.ContributionService.Publish:output_type -> understudy.module.v1.PublishResponse
+	30, // [30:43] is the sub-list for method output_type
+	17, // [17:30] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_understudy_module_v1_host_proto_init() }
@@ -1802,7 +1884,7 @@ func file_understudy_module_v1_host_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_understudy_module_v1_host_proto_rawDesc), len(file_understudy_module_v1_host_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   7,
 		},
