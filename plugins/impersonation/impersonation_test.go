@@ -217,7 +217,7 @@ func TestStartFromARowChoosesThePerson(t *testing.T) {
 		t.Error("the chosen person stands there twice")
 	}
 	page = kit.Get("/start?kind=contact&id=3", kit.Viewer(ben))
-	mustHold(t, page, "This user is not active.")
+	mustHold(t, page, "This user or their company is not active.")
 	mustLack(t, page, "selected>Bill")
 	page = kit.Get("/start?kind=staff&id=1", kit.Viewer(ben))
 	mustHold(t, page, "Only an administrator may become an administrator.")
@@ -263,6 +263,34 @@ func TestSearchFindsWhomYouMayBecome(t *testing.T) {
 	if asked := kit.Host.Searches[len(kit.Host.Searches)-1].Term; len([]rune(asked)) != maxTerm {
 		t.Errorf("asked for %d characters", len([]rune(asked)))
 	}
+}
+
+// Who looks for a customer nobody can be chosen of learns why.
+func TestSearchNamesCompaniesWithoutContact(t *testing.T) {
+	kit := newKit(t, sdktest.Options{Companies: []sdk.CompanyWithoutContact{
+		{CustomerID: 12, Company: "Umbrella", Active: true}, {CustomerID: 13, Company: "Umbra <b>", Active: false},
+	}})
+	results, _ := search(t, kit.Get("/search?kind=contact&q=umbr", kit.Viewer(ben)))
+	want := []found{
+		{Value: "customer:12", Text: "Umbrella", Disabled: true, Reason: "has no active contact. Add one under Customers."},
+		{Value: "customer:13", Text: "Umbra <b>", Disabled: true, Reason: "is inactive. Make it active under Customers."},
+	}
+	if !slices.Equal(results, want) {
+		t.Errorf("%+v", results)
+	}
+	for _, path := range []string{"/search?kind=contact&q=", "/search?kind=staff&q=umbr"} {
+		results, _ = search(t, kit.Get(path, kit.Viewer(ben)))
+		if slices.ContainsFunc(results, func(f found) bool { return strings.HasPrefix(f.Value, "customer:") }) {
+			t.Errorf("%s: %+v", path, results)
+		}
+	}
+}
+
+func TestWhoSpeaksAboutThePersonNotToTheReader(t *testing.T) {
+	kit := newKit(t, sdktest.Options{})
+	page := kit.Get("/who?staff=staff:3", kit.Viewer(ann))
+	mustHold(t, page, "have the permission “Impersonate customers”: give it to them or to their role.", "have the permission “Impersonate staff”: give it to them")
+	mustLack(t, page, "give it to you")
 }
 
 func TestSearchKeepsToTheAllowedKinds(t *testing.T) {

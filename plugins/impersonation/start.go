@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/understudy-crm/understudy/sdk"
@@ -98,9 +99,14 @@ func (p *pages) search(w http.ResponseWriter, r *http.Request) error {
 // withInactive adds those whom a search finds and nobody can become now, so that who looks for them
 // learns why.
 func withInactive(r *http.Request, kind sdk.AccountKind, asked string, active []found) ([]found, error) {
-	all, err := searchTargets(r, kind, asked, false)
+	page, err := searchPage(r, kind, asked, false)
 	if err != nil {
 		return nil, err
+	}
+	words := sdk.WordsFrom(r)
+	all := foundIn(words, page)
+	for _, company := range page.WithoutContact {
+		all = append(all, withoutContact(words, company))
 	}
 	for _, each := range all {
 		if !slices.Contains(active, each) && len(active) < pickerRows {
@@ -162,17 +168,35 @@ func (f found) choice() choice {
 }
 
 func searchTargets(r *http.Request, kind sdk.AccountKind, term string, activeOnly bool) ([]found, error) {
-	page, err := sdk.HostOf(r.Context()).Directory.Search(r.Context(), sdk.AccountSearch{
-		Kind: kind, Term: term, Limit: pickerRows, ActiveOnly: activeOnly, AsTargetOf: sdk.ViewerFrom(r).Actor.Key,
-	})
+	page, err := searchPage(r, kind, term, activeOnly)
 	if err != nil {
 		return nil, err
 	}
+	return foundIn(sdk.WordsFrom(r), page), nil
+}
+
+func searchPage(r *http.Request, kind sdk.AccountKind, term string, activeOnly bool) (sdk.AccountPage, error) {
+	return sdk.HostOf(r.Context()).Directory.Search(r.Context(), sdk.AccountSearch{
+		Kind: kind, Term: term, Limit: pickerRows, ActiveOnly: activeOnly, AsTargetOf: sdk.ViewerFrom(r).Actor.Key,
+	})
+}
+
+func foundIn(words sdk.Words, page sdk.AccountPage) []found {
 	results := make([]found, 0, len(page.Results))
 	for _, account := range page.Results {
-		results = append(results, foundFrom(sdk.WordsFrom(r), account))
+		results = append(results, foundFrom(words, account))
 	}
-	return results, nil
+	return results
+}
+
+// withoutContact is a company nobody can be chosen of, with the way out. Its value only keeps it
+// apart from the others: no account is called so.
+func withoutContact(words sdk.Words, company sdk.CompanyWithoutContact) found {
+	reason := "company_without_contact"
+	if !company.Active {
+		reason = "company_inactive"
+	}
+	return found{Value: "customer:" + strconv.FormatInt(company.CustomerID, 10), Text: company.Company, Disabled: true, Reason: words.T(reason)}
 }
 
 func foundFrom(words sdk.Words, account sdk.FoundAccount) found {

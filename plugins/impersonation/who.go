@@ -92,11 +92,22 @@ func (v *whoView) explain(r *http.Request, chosen string) error {
 		for _, rule := range rules(settings, account, kind) {
 			line := whoRule{Text: v.T(rule.text), Holds: rule.holds}
 			if !rule.holds {
-				each.May, line.Why = false, v.T(rule.refusal)
+				each.May, line.Why = false, wayOut(v.Words, rule.refusal)
 			}
 			each.Rules = append(each.Rules, line)
 		}
 		v.Kinds = append(v.Kinds, each)
 	}
 	return nil
+}
+
+// wayOut says a refusal about somebody else: what speaks to the reader has a wording of its own.
+func wayOut(words sdk.Words, refusal string) string {
+	switch refusal {
+	case "refused_no_staff_permission":
+		return words.T("who_refused_no_staff_permission")
+	case "refused_no_customers_permission":
+		return words.T("who_refused_no_customers_permission")
+	}
+	return words.T(refusal)
 }
