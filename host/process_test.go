@@ -105,7 +105,7 @@ func TestServeGoesOnWhereAKilledHostWas(t *testing.T) {
 func TestFirstStartPrintsAOneTimeAddress(t *testing.T) {
 	data := t.TempDir()
 	p := hosttest.StartProgram(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--modules", filepath.Join(data, "modules"))
-	hosttest.Eventually(t, 5*time.Second, "the address is printed", func() bool { return p.Setup != "" })
-	wantStatus(t, p.Setup, http.StatusOK)
-	wantStatus(t, p.Setup+"x", http.StatusNotFound)
+	hosttest.Eventually(t, 5*time.Second, "the address is printed", func() bool { return p.Setup() != "" })
+	wantStatus(t, p.Setup(), http.StatusOK)
+	wantStatus(t, p.Setup()+"x", http.StatusNotFound)
 }

@@ -115,7 +115,6 @@ type Process struct {
 	t       testing.TB
 	cmd     *exec.Cmd
 	Address string // such as http://127.0.0.1:40123
-	Setup   string // the one-time address of the first administrator, when it printed one
 	ended   chan struct{}
 	err     error
 	output  syncBuffer
@@ -165,9 +164,6 @@ func (p *Process) read(out io.Reader, ready chan<- struct{}) {
 			p.Address = found
 			close(ready)
 		}
-		if strings.Contains(line, "/setup/") {
-			p.Setup = strings.TrimSpace(line)
-		}
 	}
 	p.err = p.cmd.Wait()
 	close(p.ended)
@@ -175,6 +171,16 @@ func (p *Process) read(out io.Reader, ready chan<- struct{}) {
 
 // Output is what the host has printed so far.
 func (p *Process) Output() string { return p.output.String() }
+
+// Setup is the one-time address of the first administrator, empty until it has been printed.
+func (p *Process) Setup() string {
+	for line := range strings.Lines(p.Output()) {
+		if strings.Contains(line, "/setup/") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
 
 // PID is the host's process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
