@@ -61,9 +61,6 @@ func (a *App) Version() string { return a.version }
 // Now is the App's time.
 func (a *App) Now() time.Time { return a.now().UTC() }
 
-// Ping says whether the database answers.
-func (a *App) Ping(ctx context.Context) error { return a.store.Ping(ctx) }
-
 // nobodyDecides is the policy of a host without modules.
 type nobodyDecides struct{}
 

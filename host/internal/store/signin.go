@@ -22,15 +22,6 @@ func scanFailures(row scanner) (Failures, error) {
 	return f, err
 }
 
-// SignInFailures reads the failures of a source; none is the zero value.
-func (t Tx) SignInFailures(ctx context.Context, source string) (Failures, error) {
-	list, err := all(ctx, t, "read sign-in failures", scanFailures, `SELECT failures, first_at, locked_until FROM sign_in_failures WHERE source = $1`, source)
-	if err != nil || len(list) == 0 {
-		return Failures{}, err
-	}
-	return list[0], nil
-}
-
 // CountAttempt adds an attempt of a source and returns how many there were since the first, and until
 // when it is locked. A first attempt from before since no longer counts.
 func (t Tx) CountAttempt(ctx context.Context, source string, now, since time.Time) (Failures, error) {

@@ -84,9 +84,6 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.write.Close())
 }
 
-// Ping says whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return s.read.PingContext(ctx) }
-
 // Engine is the kind of database.
 func (s *Store) Engine() Engine { return s.engine }
 
