@@ -38,7 +38,7 @@ func Serve(module Module) {
 		// A module waits for one host most of the time: one processor serves more calls a second.
 		runtime.GOMAXPROCS(1)
 	}
-	go exitWithParent()
+	go exitWithParent(os.Getppid())
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			MagicCookieKey: proto.HandshakeCookieKey, MagicCookieValue: proto.HandshakeCookieValue,
@@ -60,10 +60,9 @@ func newServer(options []grpc.ServerOption) *grpc.Server {
 const parentPoll = 500 * time.Millisecond
 
 // exitWithParent ends the process when its parent has gone: go-plugin alone would leave it running
-// for ever. It looks rather than asking the kernel for a signal, because that signal comes when the
+// for ever. The parent is asked for before anything else runs. It looks rather than asking the kernel for a signal, because that signal comes when the
 // parent's thread ends, which only the parent can keep from happening; a host that arms it does so.
-func exitWithParent() {
-	parent := os.Getppid()
+func exitWithParent(parent int) {
 	for range time.Tick(parentPoll) {
 		if os.Getppid() != parent {
 			slog.Warn("the host is gone; ending")
