@@ -109,3 +109,14 @@ func TestFirstStartPrintsAOneTimeAddress(t *testing.T) {
 	wantStatus(t, p.Setup(), http.StatusOK)
 	wantStatus(t, p.Setup()+"x", http.StatusNotFound)
 }
+
+func TestSafeModeServesWithoutModules(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	dir := filepath.Dir(hosttest.Package(t, "plugins/impersonation"))
+	hosttest.StartProgram(t, "demo", "--listen", "127.0.0.1:0", "--packages", dir, "--data", data).Kill()
+	p := hosttest.StartProgram(t, "serve", "--safe-mode", "--listen", "127.0.0.1:0", "--data", data, "--modules", filepath.Join(data, "modules"))
+	wantStatus(t, p.Address+"/readyz", http.StatusOK)
+	if left := hosttest.Children(t, p.PID()); len(left) != 0 {
+		t.Errorf("module processes in safe mode: %v", left)
+	}
+}

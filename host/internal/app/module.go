@@ -182,3 +182,24 @@ func (a *App) RecordModuleState(ctx context.Context, id, state, failure string, 
 		return tx.RaiseRevision(ctx)
 	})
 }
+
+// RecordSafeMode notes that no module is started, and why; everybody who depends on a module asks
+// again.
+func (a *App) RecordSafeMode(ctx context.Context, detail map[string]string) error {
+	return a.store.Write(ctx, func(tx store.Tx) error {
+		if err := a.audit(ctx, tx, crm.Who{}, "safe_mode_entered", "", detail); err != nil {
+			return err
+		}
+		return tx.RaiseRevision(ctx)
+	})
+}
+
+// LeaveSafeMode notes that an administrator has the modules started again.
+func (a *App) LeaveSafeMode(ctx context.Context, who crm.Who) error {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	return a.changeRights(ctx, who, "safe_mode_left", func(tx store.Tx) (string, map[string]string, error) {
+		return "", nil, tx.RaiseRevision(ctx)
+	})
+}

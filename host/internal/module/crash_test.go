@@ -1,6 +1,7 @@
 package module
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -263,8 +264,7 @@ func beHost(folder string) {
 	if err != nil {
 		panic(err)
 	}
-	m := New(Options{App: a, Dir: filepath.Join(folder, "modules"), RunDir: filepath.Join(folder, "run")})
-	if err := m.Start(context.Background()); err != nil {
+	if err := managerOf(a, folder).Start(context.Background()); err != nil {
 		panic(err)
 	}
 	select {}
@@ -277,7 +277,7 @@ func TestAKilledHostLeavesNoModuleBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	prepareHost(t, folder)
+	prepareHost(t, folder, kit{})
 	host := exec.Command(os.Args[0])
 	host.Env = append(os.Environ(), hostFolder+"="+folder)
 	if err := host.Start(); err != nil {
@@ -296,25 +296,39 @@ func TestAKilledHostLeavesNoModuleBehind(t *testing.T) {
 	}
 }
 
-// prepareHost installs and activates the sample module in a folder, as the command line would.
-func prepareHost(t *testing.T, folder string) {
+// prepareHost installs and activates a module in a folder, as the command line would.
+func prepareHost(t *testing.T, folder string, k kit) {
 	t.Helper()
 	a, db, err := openApp(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	m := New(Options{App: a, Dir: filepath.Join(folder, "modules"), RunDir: filepath.Join(folder, "run"), AllowUpload: true})
-	review, err := m.Upload(t.Context(), crm.Operator(), "sample.zip", strings.NewReader(string(kit{}.zip(t))))
+	m := managerOf(a, folder)
+	id := installHere(t, m, k).ID
+	if err := m.Activate(t.Context(), crm.Operator(), id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func managerOf(a *app.App, folder string) *Manager {
+	return New(Options{
+		App: a, Dir: filepath.Join(folder, "modules"), RunDir: filepath.Join(folder, "run"), Journal: filepath.Join(folder, "starting.json"), AllowUpload: true,
+	})
+}
+
+// installHere installs a package in the name of the command line.
+func installHere(t *testing.T, m *Manager, k kit) crm.Module {
+	t.Helper()
+	review, err := m.Upload(t.Context(), crm.Operator(), "sample.zip", bytes.NewReader(k.zip(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Install(t.Context(), crm.Operator(), review.StagedID); err != nil {
+	row, err := m.Install(t.Context(), crm.Operator(), review.StagedID)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Activate(t.Context(), crm.Operator(), "sample"); err != nil {
-		t.Fatal(err)
-	}
+	return row
 }
 
 func TestALongRunFolderIsNamedAsTheCause(t *testing.T) {

@@ -140,8 +140,12 @@ func (m *Manager) upgrade(ctx context.Context, u *unit, row crm.Module, b *bundl
 }
 
 // tryNew starts the new version beside the old one. Without Start, or when the old one doesn't run,
-// it only looks whether the new one answers, and returns nothing.
+// it only looks whether the new one answers, and returns nothing. In safe mode it doesn't even look:
+// a repaired version must be able to take the place of the one that did the harm.
 func (m *Manager) tryNew(ctx context.Context, u *unit, row crm.Module, b *bundle) (*running, error) {
+	if m.safe.Load() != nil {
+		return nil, nil
+	}
 	p := m.shelf.placed(b)
 	t, _, err := m.readTexts(ctx, row.ID, p, u.log)
 	if err != nil {

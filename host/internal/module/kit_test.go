@@ -55,9 +55,17 @@ func (k kit) manifest() string {
 	if grants == "" {
 		grants = `[{ "name": "session.switch", "why": "To decide." }, { "name": "directory.read", "why": "To find people." }, { "name": "audit.write", "why": "To say what it did." }]`
 	}
-	return fmt.Sprintf(`{ "id": %q, "name": "Sample", "version": %q, "description": "For tests.", "author": "Understudy",
+	return fmt.Sprintf(`{ "id": %q, "name": %q, "version": %q, "description": "For tests.", "author": "Understudy",
 		"requires": { "host": %q, "protocol": 1 }, "executables": { %q: "bin/sample" }, "grants": %s, "capabilities": ["staff", "customers"] }`,
-		or(k.id, "sample"), or(k.version, "1.0.0"), or(k.host, ">=3.1.0"), hostPlatform(), grants)
+		or(k.id, "sample"), k.name(), or(k.version, "1.0.0"), or(k.host, ">=3.1.0"), hostPlatform(), grants)
+}
+
+// name is Sample, with the id where it is another one.
+func (k kit) name() string {
+	if id := or(k.id, "sample"); id != "sample" {
+		return "Sample " + id
+	}
+	return "Sample"
 }
 
 func or(a, b string) string {

@@ -109,6 +109,9 @@ func (m *Manager) Retry(ctx context.Context, who crm.Who, id string) error {
 	if !row.Activated {
 		return m.Activate(ctx, who, id)
 	}
+	if err := m.mayStart(); err != nil {
+		return err
+	}
 	u := m.unit(row)
 	if err := u.lock(ctx); err != nil {
 		return err

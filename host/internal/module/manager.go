@@ -29,6 +29,8 @@ type Options struct {
 	MaxUpload        int64              // bytes; DefaultMaxUpload when zero
 	AllowUpload      bool               // off: packages come by the command line only
 	RequireSignature bool               // on: only packages signed by a trusted key are installed
+	SafeMode         bool               // on: no module is started until an administrator says so
+	Journal          string             // file that tells the next start how this one went; none is kept when empty
 	RequireSandbox   Requirement        // a module that can't be held to it isn't started; RequireNothing when empty
 	Icons            func(string) bool  // the host's icons; nil takes any well-formed name
 	Sentence         func(error) string // an error in words, for logs; nil for error.Error
@@ -42,6 +44,7 @@ type timing struct {
 	poll, health, healthLimit, flush    time.Duration
 	backoff, backoffMax, crashWindow    time.Duration
 	maxCrashes                          int
+	through                             time.Duration
 }
 
 func usualTiming() timing {
@@ -51,6 +54,7 @@ func usualTiming() timing {
 		hook:       2 * time.Second, page: 15 * time.Second, idle: 30 * time.Second,
 		poll: time.Second, health: 10 * time.Second, healthLimit: 5 * time.Second, flush: 500 * time.Millisecond,
 		backoff: time.Second, backoffMax: 5 * time.Minute, crashWindow: 10 * time.Minute, maxCrashes: 5,
+		through: 30 * time.Second,
 	}
 }
 
@@ -69,6 +73,9 @@ type Manager struct {
 	allowUpload      bool
 	requireSignature bool
 	requireSandbox   Requirement
+	safeAsked        bool
+	safe             atomic.Pointer[SafeMode]
+	journal          journal
 	direct           bool // tests only: modules start without the launcher
 	icons            func(string) bool
 	sentence         func(error) string
@@ -91,6 +98,7 @@ func New(o Options) *Manager {
 	m := &Manager{
 		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
 		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
+		safeAsked: o.SafeMode, journal: journal{path: o.Journal},
 	}
 	if m.hostVersion == "" && o.App != nil {
 		m.hostVersion = o.App.Version()
@@ -98,6 +106,7 @@ func New(o Options) *Manager {
 	if m.log == nil {
 		m.log = slog.Default()
 	}
+	m.journal.log = m.log
 	if m.sentence == nil {
 		m.sentence = error.Error
 	}
@@ -126,6 +135,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.running, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.mu.Unlock()
 	m.probeFolders()
+	m.decideSafeMode(ctx)
 	revision, err := m.app.Revision(ctx)
 	if err == nil {
 		err = m.reconcile(ctx, true)
@@ -170,6 +180,9 @@ func (m *Manager) Stop(ctx context.Context) error {
 	m.work.Wait()
 	m.flush(context.WithoutCancel(ctx))
 	_ = emptyRunDir(m.runDir)
+	if m.safe.Load() == nil {
+		m.journal.through()
+	}
 	return ctx.Err()
 }
 

@@ -25,6 +25,8 @@ func (m *Manager) loop(revision int64) {
 	defer poll.Stop()
 	defer health.Stop()
 	defer flush.Stop()
+	through := time.NewTimer(m.timing.through)
+	defer through.Stop()
 	ctx := m.running
 	for {
 		select {
@@ -36,6 +38,10 @@ func (m *Manager) loop(revision int64) {
 			if now, err := m.app.Revision(ctx); err == nil && now != revision {
 				revision = now
 				m.reconcileSoon(ctx)
+			}
+		case <-through.C:
+			if m.safe.Load() == nil {
+				m.journal.through()
 			}
 		case <-health.C:
 			m.checkHealth(ctx)

@@ -99,5 +99,9 @@ func (r *Row) describe(module crm.Module, m *Manager) {
 		r.WhyNot = &problems[0]
 		return
 	}
+	if m.mayStart() != nil {
+		r.WhyNot = crm.Refuse(crm.Conflict, "safe_mode")
+		return
+	}
 	r.CanActivate = !module.Activated
 }

@@ -58,6 +58,9 @@ type asking struct {
 // newRunning starts a module's process and has it described, but not activated: what the module
 // says of itself must be what its manifest says, or nothing of it stays.
 func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, t *texts, log *moduleLog) (*running, error) {
+	if err := m.mayStart(); err != nil {
+		return nil, err
+	}
 	platform := hostPlatform()
 	local, ok := p.manifest.Executables[platform]
 	if !ok {

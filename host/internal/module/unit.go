@@ -26,6 +26,7 @@ const (
 	Active     State = "active"     // it answers
 	Restarting State = "restarting" // it ended by itself, and will be started again
 	Failed     State = "failed"     // it ended too often; somebody has to press Retry
+	Withheld   State = "withheld"   // activated, but not started: safe mode
 )
 
 // unit is one installed module as this process knows it. Who changes what runs holds busy, so that
@@ -88,6 +89,9 @@ func (u *unit) settle(ctx context.Context) {
 	case !row.Activated:
 		u.halt(Installed)
 		u.learnTexts(ctx, row)
+	case u.m.mayStart() != nil:
+		u.set(Withheld, nil)
+		u.learnTexts(ctx, row)
 	case r != nil && r.row.SHA256 == row.SHA256 && !r.sameGrants(row):
 		u.regrant(ctx, row)
 	case r != nil && r.row.SHA256 == row.SHA256:
@@ -113,7 +117,9 @@ func (u *unit) waiting() bool {
 // bringUp starts an activated module. A failure counts as a crash: it is tried again, but not for ever.
 func (u *unit) bringUp(ctx context.Context, row crm.Module) {
 	u.set(Starting, nil)
+	ended := u.m.journal.starting(u.id)
 	r, err := u.m.start(ctx, u, row)
+	ended()
 	if err != nil {
 		if ctx.Err() != nil {
 			return // we are stopping

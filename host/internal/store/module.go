@@ -35,14 +35,15 @@ func (t Tx) Module(ctx context.Context, id string) (crm.Module, error) {
 	return one(ctx, t, "read module", scanModule, moduleColumns+`WHERE id = $1`, id)
 }
 
-// PutModule writes a module's row, new or not.
+// PutModule writes a module's row, new or not. A row whose manifest is empty, by whatever accident,
+// can be written too: it must be possible to deactivate it.
 func (t Tx) PutModule(ctx context.Context, m crm.Module) error {
 	return t.exec(ctx, "write module", `INSERT INTO modules (id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at, signer, withdrawn)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (id) DO UPDATE SET version = excluded.version, manifest = excluded.manifest, sha256 = excluded.sha256, activated = excluded.activated, grants = excluded.grants,
 		crashes = excluded.crashes, crashed_at = excluded.crashed_at, failure = excluded.failure, installed_at = excluded.installed_at,
 		signer = excluded.signer, withdrawn = excluded.withdrawn`,
-		m.ID, m.Version, m.Manifest, m.SHA256, m.Activated, strings.Join(m.Grants, " "), m.Crashes, millis(m.CrashedAt), m.Failure, millis(m.InstalledAt),
+		m.ID, m.Version, append([]byte{}, m.Manifest...), m.SHA256, m.Activated, strings.Join(m.Grants, " "), m.Crashes, millis(m.CrashedAt), m.Failure, millis(m.InstalledAt),
 		signerText(m.Signer), strings.Join(m.Withdrawn, " "))
 }
 

@@ -16,6 +16,7 @@ type modulesView struct {
 	MaxUpload int64
 	MaxText   string
 	Error     string
+	Safe      string // why no module is started, empty in ordinary times
 }
 
 // moduleRow is one installed module as its row says it.
@@ -42,6 +43,9 @@ func (v *visit) showModules(cause error) error {
 	}
 	p := v.newPage(v.text("nav_modules"))
 	view := modulesView{Page: p, Blocked: p.Blocked("sensitive"), MaxUpload: v.maxUpload, MaxText: bytesText(v.maxUpload)}
+	if s := v.modules.SafeMode(); s != nil {
+		view.Safe = v.safeMode(*s)
+	}
 	for _, row := range rows {
 		view.Rows = append(view.Rows, v.moduleRow(row))
 	}
@@ -62,7 +66,7 @@ func (v *visit) moduleRow(row module.Row) moduleRow {
 		r.Tone = "green"
 	case "failed":
 		r.Tone = "red"
-	case "starting", "restarting":
+	case "starting", "restarting", "withheld":
 		r.Tone = "yellow"
 	default:
 		r.Tone = "secondary"
@@ -78,6 +82,24 @@ func (v *visit) moduleRow(row module.Row) moduleRow {
 		r.Links = append(r.Links, actionLink{Label: link.Label, Href: v.path(link.Href)})
 	}
 	return r
+}
+
+// safeMode says in words why no module is started, and what to do about it.
+func (v *visit) safeMode(s module.SafeMode) string {
+	switch {
+	case s.Asked:
+		return v.text("safe_mode_asked")
+	case s.Caught:
+		return v.text("safe_mode_caught", "Count", s.Starts, "Name", s.Suspect)
+	}
+	return v.text("safe_mode_guess", "Count", s.Starts, "Name", s.Suspect)
+}
+
+func (v *visit) leaveSafeMode() error {
+	if err := v.modules.LeaveSafeMode(v.r.Context(), v.who); err != nil && crm.KindOf(err) != crm.Conflict {
+		return err
+	}
+	return v.done("/admin/modules", "flash_safe_mode_left")
 }
 
 func (v *visit) activateModule() error {

@@ -131,6 +131,7 @@ func routes() []route {
 		{post, "/admin/modules/{module}/grants", admin, sensitive, administrator, (*visit).saveGrants},
 		{post, "/admin/modules/{module}/accept", admin, sensitive, administrator, (*visit).acceptGrants},
 		{post, "/admin/modules/{module}/drop", admin, sensitive, administrator, (*visit).dropWaiting},
+		{post, "/admin/modules/start", admin, sensitive, administrator, (*visit).leaveSafeMode},
 		{get, "/admin/modules/keys", admin, read, administrator, (*visit).trustedKeys},
 		{post, "/admin/modules/keys", admin, sensitive, administrator, (*visit).addTrustedKey},
 		{get, "/admin/modules/keys/{key}/remove", admin, read, administrator, (*visit).askRemoveTrustedKey},

@@ -39,6 +39,7 @@ const (
 type site struct {
 	t      testing.TB
 	app    *app.App
+	rows   *store.Store
 	server *server
 	http   *httptest.Server
 	ahead  atomic.Int64 // how far the clock is ahead, in nanoseconds
@@ -62,7 +63,7 @@ func newSiteAt(t testing.TB, base string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, mode: crm.Full}
+	s := &site{t: t, rows: rows, mode: crm.Full}
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s.app = app.New(app.Options{Store: rows, Now: s.now, Version: "3.1.0", Log: log})
 	s.app.SetSwitchPolicy(s)
