@@ -47,8 +47,9 @@ type moduleFlags struct {
 	AllowUpload bool  `name:"modules.allow_upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
 	MaxUpload   int64 `name:"modules.max_upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
 	signatureFlags
-	SafeMode       bool   `help:"Start no module until an administrator says so in Setup → Modules." env:"UNDERSTUDY_SAFE_MODE" default:"false" negatable:""`
-	RequireSandbox string `name:"modules.require_sandbox" help:"Start only modules that this machine can hold to it: ${enum}." env:"UNDERSTUDY_MODULES_REQUIRE_SANDBOX" default:"none" enum:"none,files,full"`
+	Debug          []string `name:"modules.debug" help:"Ids of modules under a debugger: they have no deadlines, and are neither killed nor started anew." env:"UNDERSTUDY_MODULES_DEBUG"`
+	SafeMode       bool     `help:"Start no module until an administrator says so in Setup → Modules." env:"UNDERSTUDY_SAFE_MODE" default:"false" negatable:""`
+	RequireSandbox string   `name:"modules.require_sandbox" help:"Start only modules that this machine can hold to it: ${enum}." env:"UNDERSTUDY_MODULES_REQUIRE_SANDBOX" default:"none" enum:"none,files,full"`
 }
 
 // signatureFlags say whose packages are taken, in the browser and by commands.
@@ -100,7 +101,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	manager := module.New(module.Options{
 		App: a, Dir: f.Modules, RunDir: run, HostVersion: version, Log: log,
 		Sentence: sentence, MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload, RequireSignature: m.RequireSignature,
-		RequireSandbox: module.Requirement(m.RequireSandbox), SafeMode: m.SafeMode, Journal: filepath.Join(f.Data, "starting.json"),
+		RequireSandbox: module.Requirement(m.RequireSandbox), SafeMode: m.SafeMode, Debug: m.Debug, Journal: filepath.Join(f.Data, "starting.json"),
 	})
 	a.SetSwitchPolicy(manager)
 	return &site{store: db, app: a, modules: manager, removeRun: removeRun}, nil

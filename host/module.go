@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/Masterminds/semver/v3"
+
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
 )
@@ -28,27 +30,52 @@ type moduleCommands struct {
 	Trust      moduleTrustCommands     `cmd:"" help:"Say whose packages are trusted."`
 }
 
-type moduleListCommand struct{ dataFlags }
+type moduleListCommand struct {
+	dataFlags
+	Host string `help:"Before an upgrade of the CRM: say which modules would not run on this version of it. Exit status 1 when an activated one wouldn't." placeholder:"VERSION"`
+}
 
 // Run lists modules.
 func (c *moduleListCommand) Run(ctx context.Context, t *terminal) error {
 	return c.with(ctx, func(s *site) error {
-		list, err := s.app.Modules(ctx)
+		modules := s.modules
+		if c.Host != "" {
+			wanted, err := semver.NewVersion(c.Host)
+			if err != nil {
+				return fmt.Errorf("--host %s: give a version such as %s", c.Host, version)
+			}
+			modules = module.New(module.Options{App: s.app, HostVersion: wanted.String()})
+		}
+		list, err := modules.Modules(ctx, crm.Operator())
 		if err != nil {
 			return err
 		}
+		var left []string
 		for _, m := range list {
-			state := "inactive"
-			if m.Activated {
-				state = "activated"
+			t.printf("%s\t%s\t%s\n", m.ID, m.Version, stateText(m))
+			if m.WhyNot != nil && m.Activated {
+				left = append(left, m.ID)
 			}
-			if m.Failure != "" {
-				state = "failed: " + m.Failure
-			}
-			t.printf("%s\t%s\t%s\n", m.ID, m.Version, state)
+		}
+		if c.Host != "" && len(left) > 0 {
+			return fmt.Errorf("%s would not run on %s: look for a newer version first", strings.Join(left, ", "), c.Host)
 		}
 		return nil
 	})
+}
+
+func stateText(m module.Row) string {
+	state := "inactive"
+	if m.Activated {
+		state = "activated"
+	}
+	if m.Problem != nil {
+		state = "failed: " + sentence(m.Problem)
+	}
+	if m.WhyNot != nil {
+		state += "; can't run: " + sentence(m.WhyNot)
+	}
+	return state
 }
 
 type moduleVerifyCommand struct {

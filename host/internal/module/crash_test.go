@@ -346,3 +346,40 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// mattermost's documentation PR 661: whoever stops a plugin in a debugger for five seconds finds it
+// killed.
+func TestADebuggedModuleMayTakeItsTime(t *testing.T) {
+	needLinux(t)
+	site := hosttest.NewSite(t)
+	m := newManager(t, site, func(q *timing) {
+		q.health, q.healthLimit = 10*time.Millisecond, 10*time.Millisecond
+		q.page, q.lifecycle = 20*time.Millisecond, time.Second
+	})
+	m.debug = []string{"sample"}
+	s := &stage{t: t, site: site, m: m, ann: site.SignIn(t, "admin@example.com")}
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	s.active(kit{})
+	pid, r := s.pid("sample"), m.known("sample").current.Load()
+	freeze(t, pid)
+	answered := make(chan error, 1)
+	go func() {
+		_, _, err := s.tryAsk("GET", "/pick", "")
+		answered <- err
+	}()
+	if within(300*time.Millisecond, r.process.child.done) {
+		t.Fatal("it was killed while it stood still")
+	}
+	resume(t, pid)
+	if err := <-answered; err != nil {
+		t.Errorf("the page: %v", err)
+	}
+	if !s.row("sample").Debugged {
+		t.Error("its row doesn't say so")
+	}
+	kill(t, pid)
+	eventually(t, "it stays as it ended", func() bool { return s.row("sample").State == Failed })
+}

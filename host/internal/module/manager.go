@@ -31,6 +31,7 @@ type Options struct {
 	RequireSignature bool               // on: only packages signed by a trusted key are installed
 	SafeMode         bool               // on: no module is started until an administrator says so
 	Journal          string             // file that tells the next start how this one went; none is kept when empty
+	Debug            []string           // ids of modules that somebody looks at with a debugger: no deadlines, no restarts
 	RequireSandbox   Requirement        // a module that can't be held to it isn't started; RequireNothing when empty
 	Icons            func(string) bool  // the host's icons; nil takes any well-formed name
 	Sentence         func(error) string // an error in words, for logs; nil for error.Error
@@ -58,6 +59,13 @@ func usualTiming() timing {
 	}
 }
 
+// patient is for a module that stands still in a debugger. It is stopped in bounded time even so.
+func (t timing) patient() timing {
+	const day = 24 * time.Hour
+	t.start, t.lifecycle, t.hook, t.page, t.idle = day, day, day, day, day
+	return t
+}
+
 // Manager runs the installed modules. The database says what should run; the Manager makes it so,
 // also when another process, such as the command line, changed it. Without Start it runs nothing,
 // and its other methods work on the database and the modules' folder alone.
@@ -74,6 +82,7 @@ type Manager struct {
 	requireSignature bool
 	requireSandbox   Requirement
 	safeAsked        bool
+	debug            []string
 	safe             atomic.Pointer[SafeMode]
 	journal          journal
 	direct           bool // tests only: modules start without the launcher
@@ -98,7 +107,7 @@ func New(o Options) *Manager {
 	m := &Manager{
 		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
 		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
-		safeAsked: o.SafeMode, journal: journal{path: o.Journal},
+		safeAsked: o.SafeMode, debug: o.Debug, journal: journal{path: o.Journal},
 	}
 	if m.hostVersion == "" && o.App != nil {
 		m.hostVersion = o.App.Version()

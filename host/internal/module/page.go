@@ -61,8 +61,8 @@ func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, e
 	}
 	id := r.begin(q.Viewer.Who, q.changes())
 	ctx, cancel := context.WithCancel(ctx)
-	b := &pageBody{running: r, what: "page " + q.Path, id: id, leave: leave, cancel: cancel, wait: r.manager.timing.idle}
-	b.timer = time.AfterFunc(r.manager.timing.page, b.expire)
+	b := &pageBody{running: r, what: "page " + q.Path, id: id, leave: leave, cancel: cancel, wait: r.timing.idle}
+	b.timer = time.AfterFunc(r.timing.page, b.expire)
 	b.stream, err = r.pages.Serve(ctx, r.pageToWire(q, id))
 	var head *modulev1.ResponseHead
 	if err == nil {

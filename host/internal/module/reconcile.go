@@ -249,7 +249,7 @@ func (m *Manager) checkHealth(ctx context.Context) {
 	units := slices.Collect(maps.Values(m.units))
 	m.mu.Unlock()
 	for _, u := range units {
-		if r := u.current.Load(); r != nil {
+		if r := u.current.Load(); r != nil && !r.debugged {
 			m.work.Go(func() { u.lookAfter(ctx, r) })
 		}
 	}

@@ -18,6 +18,7 @@ type Row struct {
 	Problem                             *crm.Error // what went wrong last, nil when nothing did
 	LastLines                           []string   // of its log, when something went wrong
 	Sandbox                             *Level     // what its process is held to, nil while none runs
+	Debugged                            bool       // it has no deadlines and isn't started anew
 	Links                               []Link     // the module's own, while it is active
 	CanActivate                         bool
 	WhyNot                              *crm.Error // why it can't be activated here
@@ -55,7 +56,7 @@ func (m *Manager) row(ctx context.Context, module crm.Module, who crm.Who) Row {
 	m.mu.Lock()
 	row := Row{Module: module, State: u.state, Problem: u.problem}
 	m.mu.Unlock()
-	row.Sandbox = u.sandbox()
+	row.Sandbox, row.Debugged = u.sandbox(), slices.Contains(m.debug, module.ID)
 	if !serving {
 		row.State = State(pick(module.Activated, string(Active), string(Installed)))
 	}

@@ -30,6 +30,8 @@ type running struct {
 	narrowed atomic.Pointer[[]string] // those left of them, when some were taken away since
 	process  *process
 	gate     *gate
+	timing   timing
+	debugged bool // it may take its time, and is neither killed nor started anew
 	log      *moduleLog
 
 	life     modulev1.ModuleServiceClient
@@ -67,17 +69,21 @@ func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, t *t
 		return nil, crm.Refuse(crm.Unavailable, "module_wrong_platform", "Built", "", "Server", platform, "Holds", fmt.Sprint(p.manifest.Platforms()))
 	}
 	grants := granted(p.manifest, row.Grants)
+	debugged, pace := slices.Contains(m.debug, p.manifest.ID), m.timing
+	if debugged {
+		pace = pace.patient()
+	}
 	process, err := startProcess(ctx, launch{
 		executable: filepath.Join(p.folder, filepath.FromSlash(local)), digest: p.sums[local], direct: m.direct,
 		enclosure: enclosure{Folder: p.folder, Network: slices.Contains(grants, manifest.GrantNetwork), Require: m.requireSandbox},
-		runDir:    filepath.Join(m.runDir, p.manifest.ID), log: log, timeout: m.timing.start,
+		runDir:    filepath.Join(m.runDir, p.manifest.ID), log: log, timeout: pace.start,
 	})
 	if err != nil {
 		return nil, err
 	}
 	r := &running{
 		manager: m, row: row, manifest: p.manifest, process: process, log: log,
-		grants: grants, requests: map[string]asking{},
+		grants: grants, requests: map[string]asking{}, timing: pace, debugged: debugged,
 		gate:     newGate(p.manifest.ID, p.manifest.Name, process.child.done, &m.calls, log),
 		life:     modulev1.NewModuleServiceClient(process.conn),
 		pages:    modulev1.NewPageServiceClient(process.conn),
@@ -105,7 +111,7 @@ func (r *running) setTexts(t *texts) bool {
 
 // describe asks what the module is and adds, and checks every word of it.
 func (r *running) describe(ctx context.Context) error {
-	err := r.ask(ctx, "describe", r.manager.timing.lifecycle, func(ctx context.Context) (err error) {
+	err := r.ask(ctx, "describe", r.timing.lifecycle, func(ctx context.Context) (err error) {
 		r.described, err = r.life.Describe(ctx, &modulev1.DescribeRequest{HostVersion: r.manager.hostVersion})
 		return err
 	})
@@ -166,7 +172,7 @@ func (r *running) activate(ctx context.Context) error {
 	if err != nil {
 		return r.startFault("module_start", err)
 	}
-	err = r.ask(ctx, "activate", r.manager.timing.lifecycle, func(ctx context.Context) error {
+	err = r.ask(ctx, "activate", r.timing.lifecycle, func(ctx context.Context) error {
 		_, err := r.life.Activate(ctx, &modulev1.ActivateRequest{
 			HostServicesBrokerId: broker, Grants: r.grants, Settings: maps.Clone(filled), HostVersion: r.manager.hostVersion,
 		})
@@ -189,7 +195,7 @@ func (r *running) ask(ctx context.Context, what string, limit time.Duration, do 
 
 // health says whether the module works. It isn't counted among the calls: it is nobody's request.
 func (r *running) health(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.manager.timing.healthLimit)
+	ctx, cancel := context.WithTimeout(ctx, r.timing.healthLimit)
 	defer cancel()
 	_, err := r.life.CheckHealth(ctx, &modulev1.CheckHealthRequest{})
 	if status.Code(err) == codes.Unimplemented {
@@ -221,15 +227,15 @@ func (r *running) stop(deactivate bool) {
 	grace := time.Duration(0)
 	if deactivate {
 		ctx := context.Background()
-		err := r.ask(ctx, "deactivate", r.manager.timing.deactivate, func(ctx context.Context) error {
+		err := r.ask(ctx, "deactivate", r.timing.deactivate, func(ctx context.Context) error {
 			_, err := r.life.Deactivate(ctx, &modulev1.DeactivateRequest{})
 			return err
 		})
 		switch {
 		case err == nil:
-			grace = r.manager.timing.grace
+			grace = r.timing.grace
 		case crm.KeyOf(err) != "module_not_running":
-			grace = r.manager.timing.grace / 2 // it hardly listens
+			grace = r.timing.grace / 2 // it hardly listens
 		}
 	}
 	r.process.stop(grace)

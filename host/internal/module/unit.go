@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -125,7 +126,7 @@ func (u *unit) bringUp(ctx context.Context, row crm.Module) {
 			return // we are stopping
 		}
 		u.log.say(slog.LevelError, "start: %v", err)
-		u.crashed(ctx, asProblem(err), false)
+		u.crashed(ctx, asProblem(err), false, slices.Contains(u.m.debug, u.id))
 		return
 	}
 	u.adopt(r)
@@ -166,7 +167,7 @@ func (u *unit) watch(r *running) {
 	u.m.mu.Unlock()
 	r.process.stop(0)
 	u.log.say(slog.LevelError, "the process ended by itself: %s", howEnded(code, signal))
-	u.crashed(context.WithoutCancel(u.m.running), problem, signal == "SIGTERM")
+	u.crashed(context.WithoutCancel(u.m.running), problem, signal == "SIGTERM", r.debugged)
 }
 
 // howEnded is for the log, which is in English.
@@ -179,8 +180,9 @@ func howEnded(code int, signal string) string {
 
 // crashed counts, plans the next start or gives the module up, and tells the database, so that
 // whoever depends on the module asks again. An end that was asked for isn't counted: service
-// managers end a host and its modules together, by SIGTERM, at every deployment.
-func (u *unit) crashed(ctx context.Context, problem *crm.Error, asked bool) {
+// managers end a host and its modules together, by SIGTERM, at every deployment. A debugged module
+// isn't started anew: whoever debugs it wants to see why it ended.
+func (u *unit) crashed(ctx context.Context, problem *crm.Error, asked, debugged bool) {
 	now, t := u.m.app.Now(), u.m.timing
 	row, err := u.m.app.Module(ctx, u.id)
 	if err != nil {
@@ -197,7 +199,7 @@ func (u *unit) crashed(ctx context.Context, problem *crm.Error, asked bool) {
 	u.m.mu.Lock()
 	u.state, u.problem, u.notBefore = Restarting, problem, time.Now().Add(wait)
 	u.m.mu.Unlock()
-	if crashes < t.maxCrashes {
+	if crashes < t.maxCrashes && !debugged {
 		u.record(ctx, Restarting, nil, crashes, since)
 		time.AfterFunc(wait+time.Millisecond, u.m.kick)
 		return
