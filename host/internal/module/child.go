@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-plugin/runner"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
 // child is one operating-system process. It is go-plugin's runner, so that start, end and signals
@@ -24,6 +26,8 @@ type child struct {
 	stdout, stderr pipe
 	done           chan struct{} // closed when it has ended and is reaped
 	box            *box          // nil: it is started directly, confined by nothing
+	group          *cgroup       // nil: its memory isn't counted
+	sated          bool          // read after done: the kernel ended it because it had taken all the memory it may
 
 	mu     sync.Mutex
 	reaped bool
@@ -72,8 +76,10 @@ func (c *child) live(started chan<- error) {
 	err := c.cmd.Start()
 	_, _ = c.stdout.write.Close(), c.stderr.write.Close()
 	c.box.started()
+	c.group.started()
 	if err != nil {
 		c.box.close()
+		c.group.remove()
 		c.closeReaders()
 		c.mu.Lock()
 		c.reaped = true
@@ -84,6 +90,8 @@ func (c *child) live(started chan<- error) {
 	}
 	started <- nil
 	c.reap()
+	c.sated = c.group.sated()
+	c.group.remove()
 	close(c.done)
 	// A process that got away from the group may hold the pipes open; the readers don't wait for it.
 	time.AfterFunc(time.Second, c.closeReaders)
@@ -162,4 +170,24 @@ func (c *child) ended() (code int, signal string, ok bool) {
 	}
 	signal = signalOf(state)
 	return state.ExitCode(), signal, signal == "" || !c.killed
+}
+
+// fault is why a process that ended by itself did so, nil while it runs or when we ended it.
+func (c *child) fault(prefix string) *crm.Error {
+	if _, _, ok := c.ended(); !ok {
+		return nil
+	}
+	return c.end(prefix)
+}
+
+// end says in one of three sentences how the process ended.
+func (c *child) end(prefix string) *crm.Error {
+	code, signal, _ := c.ended()
+	switch {
+	case c.sated:
+		return crm.Refuse(crm.Unavailable, prefix+"_memory", "Max", maxMemory>>20)
+	case signal != "":
+		return crm.Refuse(crm.Unavailable, prefix+"_signal", "Signal", signal)
+	}
+	return crm.Refuse(crm.Unavailable, prefix+"_exit", "Code", code)
 }

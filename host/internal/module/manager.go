@@ -86,6 +86,7 @@ type Manager struct {
 	safe             atomic.Pointer[SafeMode]
 	journal          journal
 	direct           bool // tests only: modules start without the launcher
+	groups           func() *cgroups
 	icons            func(string) bool
 	sentence         func(error) string
 	timing           timing
@@ -106,7 +107,7 @@ type Manager struct {
 func New(o Options) *Manager {
 	m := &Manager{
 		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
-		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), kicked: make(chan struct{}, 1), units: map[string]*unit{},
+		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), groups: sync.OnceValue(findCgroups), kicked: make(chan struct{}, 1), units: map[string]*unit{},
 		safeAsked: o.SafeMode, debug: o.Debug, journal: journal{path: o.Journal},
 	}
 	if m.hostVersion == "" && o.App != nil {
@@ -145,6 +146,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.mu.Unlock()
 	m.probeFolders()
 	m.decideSafeMode(ctx)
+	m.groups()
 	revision, err := m.app.Revision(ctx)
 	if err == nil {
 		err = m.reconcile(ctx, true)

@@ -103,7 +103,7 @@ func TestWhatAModuleSeesOfItsSurroundings(t *testing.T) {
 	s := newStage(t, nil)
 	s.active(kit{})
 	_, text := s.get("/env")
-	allowed := strings.Fields("PATH LANG TZ HOME TMPDIR TMP TEMP UNDERSTUDY_MODULE PLUGIN_MIN_PORT PLUGIN_MAX_PORT PLUGIN_PROTOCOL_VERSIONS PLUGIN_CLIENT_CERT PLUGIN_UNIX_SOCKET_DIR")
+	allowed := strings.Fields("PATH LANG TZ HOME TMPDIR TMP TEMP UNDERSTUDY_MODULE PLUGIN_MIN_PORT PLUGIN_MAX_PORT PLUGIN_PROTOCOL_VERSIONS PLUGIN_CLIENT_CERT PLUGIN_UNIX_SOCKET_DIR GOMEMLIMIT")
 	for _, name := range strings.Fields(text) {
 		if !slices.Contains(allowed, name) {
 			t.Errorf("it sees %s", name)

@@ -26,6 +26,7 @@ type launch struct {
 	digest     digest    // what the executable must hash to, now
 	enclosure  enclosure // what it may reach; the rest of it is filled in at the start
 	direct     bool      // without the launcher, confined by nothing
+	groups     *cgroups  // where its memory can be counted, nil for nowhere
 	runDir     string    // the module's run folder
 	log        *moduleLog
 	timeout    time.Duration // for the handshake, and again for the connection
@@ -128,6 +129,9 @@ func (p *process) config(l launch, executable *os.File) *plugin.ClientConfig {
 			if l.direct {
 				return c, nil
 			}
+			if c.group = l.groups.make(filepath.Base(l.runDir)); c.group != nil {
+				c.cmd.Env = append(c.cmd.Env, fmt.Sprintf("GOMEMLIMIT=%d", maxMemory/8*7)) // so that Go collects its garbage in time
+			}
 			e := l.enclosure
 			e.Program, e.Run = l.executable, folder
 			return c, c.enclose(e, executable)
@@ -208,8 +212,8 @@ func (p *process) whyNot(l launch, err error) error {
 		return err // the launcher's own sentence
 	}
 	if p.child != nil {
-		if code, signal, ok := p.child.ended(); ok {
-			return exitError("module_start", code, signal)
+		if fault := p.child.fault("module_start"); fault != nil {
+			return fault
 		}
 	}
 	seconds := int(l.timeout / time.Second)
@@ -224,14 +228,6 @@ func (p *process) whyNot(l launch, err error) error {
 		return &crm.Error{Kind: crm.Unavailable, Key: "module_start_protocol", Err: err}
 	}
 	return &crm.Error{Kind: crm.Unavailable, Key: "module_start_handshake", Err: err}
-}
-
-// exitError says how a process ended, in one of two sentences.
-func exitError(prefix string, code int, signal string) *crm.Error {
-	if signal != "" {
-		return crm.Refuse(crm.Unavailable, prefix+"_signal", "Signal", signal)
-	}
-	return crm.Refuse(crm.Unavailable, prefix+"_exit", "Code", code)
 }
 
 func notStartable(name string, err error) error {

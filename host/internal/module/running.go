@@ -74,7 +74,7 @@ func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, t *t
 		pace = pace.patient()
 	}
 	process, err := startProcess(ctx, launch{
-		executable: filepath.Join(p.folder, filepath.FromSlash(local)), digest: p.sums[local], direct: m.direct,
+		executable: filepath.Join(p.folder, filepath.FromSlash(local)), digest: p.sums[local], direct: m.direct, groups: m.groups(),
 		enclosure: enclosure{Folder: p.folder, Network: slices.Contains(grants, manifest.GrantNetwork), Require: m.requireSandbox},
 		runDir:    filepath.Join(m.runDir, p.manifest.ID), log: log, timeout: pace.start,
 	})
@@ -212,8 +212,8 @@ func (r *running) startFault(prefix string, err error) error {
 	if crm.KindOf(err) == crm.Unavailable {
 		within(time.Second/2, r.process.child.done) // the connection breaks before the process has ended
 	}
-	if code, signal, ok := r.process.child.ended(); ok {
-		return exitError(prefix, code, signal)
+	if fault := r.process.child.fault(prefix); fault != nil {
+		return fault
 	}
 	return err
 }

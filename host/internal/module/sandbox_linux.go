@@ -40,8 +40,9 @@ func (c *child) enclose(e enclosure, executable *os.File) error {
 	}
 	b.report = conn.(*net.UnixConn) //nolint:errcheck,forcetypeassert // of a Unix socket it is nothing else
 	b.enclosure.Parent, b.enclosure.Guard = os.Getpid(), !e.Network && canGuard()
+	b.enclosure.Group, b.enclosure.Doors = c.group.title(), len(c.group.doors())
 	c.cmd.Path, c.cmd.Args = "/proc/self/exe", append([]string{filepath.Base(e.Program)}, b.enclosure.Args()...)
-	c.cmd.ExtraFiles = []*os.File{executable, b.theirs}
+	c.cmd.ExtraFiles = append([]*os.File{executable, b.theirs}, c.group.doors()...)
 	c.box = b
 	return nil
 }

@@ -161,17 +161,20 @@ func (u *unit) watch(r *running) {
 	}
 	u.m.recompile()
 	code, signal, _ := r.process.child.ended()
-	problem := exitError("module_crashed", code, signal)
+	problem := r.process.child.end("module_crashed")
 	u.m.mu.Lock()
 	u.state, u.problem, u.notBefore = Restarting, problem, time.Now().Add(u.m.timing.backoff)
 	u.m.mu.Unlock()
 	r.process.stop(0)
-	u.log.say(slog.LevelError, "the process ended by itself: %s", howEnded(code, signal))
+	u.log.say(slog.LevelError, "the process ended by itself: %s", howEnded(code, signal, r.process.child.sated))
 	u.crashed(context.WithoutCancel(u.m.running), problem, signal == "SIGTERM", r.debugged)
 }
 
 // howEnded is for the log, which is in English.
-func howEnded(code int, signal string) string {
+func howEnded(code int, signal string, sated bool) string {
+	if sated {
+		return "killed by " + signal + ", out of memory: it may take " + strconv.Itoa(maxMemory>>20) + " MB"
+	}
 	if signal != "" {
 		return "killed by " + signal
 	}

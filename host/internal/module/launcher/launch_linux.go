@@ -30,28 +30,34 @@ func init() {
 
 // arguments are the process' own. The package os, which has them, isn't ready yet.
 func arguments() []string {
-	fd, err := unix.Open("/proc/self/cmdline", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	return strings.Split(strings.TrimSuffix(readAll("/proc/self/cmdline"), "\x00"), "\x00")
+}
+
+// readAll reads one of the kernel's short files, empty when it can't.
+func readAll(path string) string {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil
+		return ""
 	}
 	defer unix.Close(fd)
 	text := make([]byte, 16<<10)
 	n, err := unix.Read(fd, text)
 	if err != nil || n == len(text) {
-		return nil
+		return ""
 	}
-	return strings.Split(strings.TrimSuffix(string(text[:n]), "\x00"), "\x00")
+	return string(text[:n])
 }
 
 // launch goes from what needs the most rights to what leaves the fewest. It returns only when the
 // module did not start.
 func (e Enclosure) launch() error {
+	level := Level{Granted: e.Network, Memory: e.joinGroups()}
 	if err := closeOnExec(); err != nil {
 		return err
 	}
-	level := Level{Granted: e.Network}
+	yield()
 	libraries := needsLibraries()
-	level.Resources = limitResources() == nil
+	level.Resources = limitResources(level.Memory) == nil
 	err := e.dropPrivileges()
 	if err != nil {
 		return err
@@ -69,6 +75,34 @@ func (e Enclosure) launch() error {
 	}
 	return execute(e.Program)
 }
+
+// joinGroups puts the process into the groups the host has made for it, and has the kernel say
+// that it is in one that counts memory. In both versions of control groups 0 means who writes it.
+func (e Enclosure) joinGroups() bool {
+	for i := range e.Doors {
+		_, _ = unix.Write(GroupFile+i, []byte("0"))
+		_ = unix.Close(GroupFile + i)
+	}
+	return e.Doors > 0 && inMemoryGroup(readAll("/proc/self/cgroup"), e.Group)
+}
+
+// inMemoryGroup looks for the group in the kernel's list: lines of number, controllers and path.
+// The second version has one line for all controllers, with none named.
+func inMemoryGroup(list, name string) bool {
+	for line := range strings.SplitSeq(list, "\n") {
+		parts := strings.SplitN(line, ":", 3)
+		if len(parts) == 3 && (parts[0] == "0" && parts[1] == "" || parts[1] == "memory" || strings.HasPrefix(parts[1], "memory,") || strings.HasSuffix(parts[1], ",memory")) &&
+			strings.HasSuffix(parts[2], "/"+name) {
+			return true
+		}
+	}
+	return false
+}
+
+// yield has the scheduler prefer the host, and whatever else the machine is for, to a module.
+func yield() { _ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness) }
+
+const niceness = 10
 
 // closeOnExec keeps every open file but the standard ones from the module.
 func closeOnExec() error {
@@ -93,14 +127,20 @@ const (
 	moreThreads     = 1024
 )
 
-func limitResources() error {
+// limitResources sets the bounds. Where the kernel counts what is really taken, reservations may be
+// larger: it is the count that ends a module then, and that is known as the reason.
+func limitResources(counted bool) error {
+	reserved := uint64(1)
+	if counted {
+		reserved = 2
+	}
 	limits := []struct {
 		what  int
 		value uint64
 	}{
 		{unix.RLIMIT_NOFILE, maxOpenFiles},
-		{unix.RLIMIT_DATA, maxData},
-		{unix.RLIMIT_AS, maxAddressSpace},
+		{unix.RLIMIT_DATA, reserved * maxData},
+		{unix.RLIMIT_AS, reserved * maxAddressSpace},
 		{unix.RLIMIT_FSIZE, maxFileSize},
 		{unix.RLIMIT_CORE, 0},
 		{unix.RLIMIT_NPROC, maxThreads()},

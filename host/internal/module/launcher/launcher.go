@@ -17,11 +17,13 @@ import (
 // Word is the first argument of a process that is to become a module.
 const Word = "module-launch"
 
-// The files a launcher is given, after the three standard ones: the module's executable, and a
-// socket of type seqpacket for its reports.
+// The files a launcher is given, after the three standard ones: the module's executable, a socket
+// of type seqpacket for its reports, and from GroupFile on the doors of the control groups that it
+// is to join.
 const (
 	ExecutableFile = 3
 	ReportFile     = 4
+	GroupFile      = 5
 )
 
 // Level is what a module's process is held to. Each protection is named only when the kernel has
@@ -31,7 +33,8 @@ type Level struct {
 	Network    bool // has no sockets but local ones, unless network was granted
 	Sockets    bool // reaches no other program's local socket
 	Privileges bool // no rights beyond an ordinary program's; other processes are out of reach; starts none
-	Resources  bool // bounds of its own on memory, open files, file size and, for ordinary users, threads
+	Resources  bool // bounds of its own on address space, open files, file size and, for ordinary users, threads
+	Memory     bool // a bound on all the memory it takes, counted by the kernel in a control group
 	Granted    bool // network was granted, so Network bounds nothing
 	Landlock   int  // the kernel's version of it, 0 when it has none
 }
@@ -40,9 +43,9 @@ type Level struct {
 // sentences' keys.
 func (l Level) Names() []string {
 	var names []string
-	for i, reached := range []bool{l.Files, l.Network, l.Sockets, l.Privileges, l.Resources} {
+	for i, reached := range []bool{l.Files, l.Network, l.Sockets, l.Privileges, l.Resources, l.Memory} {
 		if reached {
-			names = append(names, []string{"files", "network", "sockets", "privileges", "resources"}[i])
+			names = append(names, []string{"files", "network", "sockets", "privileges", "resources", "memory"}[i])
 		}
 	}
 	return names
@@ -64,7 +67,7 @@ type Requirement string
 const (
 	RequireNothing Requirement = "none"  // whatever the machine offers
 	RequireFiles   Requirement = "files" // files and privileges
-	RequireFull    Requirement = "full"  // everything
+	RequireFull    Requirement = "full"  // everything but Memory: few machines hand out control groups, and Resources bounds memory, too
 )
 
 // Reaches tells whether the level is enough. Access that was granted counts as reached.
@@ -87,12 +90,15 @@ type Enclosure struct {
 	Require Requirement // below it, the process ends before the module runs
 	Guard   bool        // the host answers for connect
 	Parent  int         // the host's process id
+	Group   string      // the name of the control groups to join, empty for none
+	Doors   int         // how many they are: files from GroupFile on
 }
 
 // Args are a launcher's arguments, its own name aside.
 func (e Enclosure) Args() []string {
 	return []string{
 		Word, e.Program, e.Folder, e.Run, strconv.FormatBool(e.Network), string(e.Require), strconv.FormatBool(e.Guard), strconv.Itoa(e.Parent),
+		e.Group, strconv.Itoa(e.Doors),
 	}
 }
 
@@ -101,8 +107,10 @@ func parse(args []string) (e Enclosure, err error) {
 	if len(args) != len(e.Args()) {
 		return e, errors.New("the host starts this by itself")
 	}
-	e = Enclosure{Program: args[1], Folder: args[2], Run: args[3], Network: args[4] == "true", Require: Requirement(args[5]), Guard: args[6] == "true"}
-	e.Parent, err = strconv.Atoi(args[7])
+	e = Enclosure{Program: args[1], Folder: args[2], Run: args[3], Network: args[4] == "true", Require: Requirement(args[5]), Guard: args[6] == "true", Group: args[8]}
+	if e.Parent, err = strconv.Atoi(args[7]); err == nil {
+		e.Doors, err = strconv.Atoi(args[9])
+	}
 	return e, err
 }
 
@@ -118,7 +126,7 @@ type Report struct {
 // flags are the report's yes and no, in the order they are told.
 func (r *Report) flags() []*bool {
 	l := &r.Level
-	return []*bool{&l.Files, &l.Network, &l.Sockets, &l.Privileges, &l.Resources, &l.Granted, &r.Refused, &r.NoProgram}
+	return []*bool{&l.Files, &l.Network, &l.Sockets, &l.Privileges, &l.Resources, &l.Memory, &l.Granted, &r.Refused, &r.NoProgram}
 }
 
 // Text is the report as it is told.

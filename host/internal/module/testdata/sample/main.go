@@ -99,6 +99,7 @@ func sample() sdk.Module {
 				page("/huge", http.HandlerFunc(huge)), page("/slow", http.HandlerFunc(slow)), page("/find", http.HandlerFunc(find)),
 				page("/audit", http.HandlerFunc(audit)), page("/language", http.HandlerFunc(language)), page("/env", http.HandlerFunc(env)),
 				page("/print", http.HandlerFunc(prints)), page("/store", http.HandlerFunc(store)), page("/away", http.HandlerFunc(away)),
+				page("/eat", http.HandlerFunc(eat)),
 			},
 			ActionLinks:    []sdk.ActionLink{{LabelKey: "settings"}, {LabelKey: "log", Page: "/log/"}},
 			AccountActions: []sdk.AccountAction{{LabelKey: "item", Icon: "user", Page: "/pick", Modal: true, Kinds: []sdk.AccountKind{sdk.Staff}}},
@@ -187,6 +188,19 @@ func huge(w http.ResponseWriter, _ *http.Request) {
 			return
 		}
 	}
+}
+
+// eat takes 4 GiB, and uses it.
+func eat(w http.ResponseWriter, _ *http.Request) {
+	var held [][]byte
+	for range 4 << 10 {
+		block := make([]byte, 1<<20)
+		for i := 0; i < len(block); i += 4096 {
+			block[i] = 1
+		}
+		held = append(held, block)
+	}
+	fmt.Fprintln(w, len(held), held[0][0])
 }
 
 func slow(_ http.ResponseWriter, r *http.Request) {
