@@ -50,6 +50,25 @@ type moduleFlags struct {
 	Debug          []string `name:"modules.debug" help:"Ids of modules under a debugger: they have no deadlines, and are neither killed nor started anew." env:"UNDERSTUDY_MODULES_DEBUG"`
 	SafeMode       bool     `help:"Start no module until an administrator says so in Setup → Modules." env:"UNDERSTUDY_SAFE_MODE" default:"false" negatable:""`
 	RequireSandbox string   `name:"modules.require_sandbox" help:"Start only modules that this machine can hold to it: ${enum}." env:"UNDERSTUDY_MODULES_REQUIRE_SANDBOX" default:"none" enum:"none,files,full"`
+	logKeptFlags
+}
+
+// logKeptFlags say how much of modules' logs is kept. Commands keep what the server would drop.
+type logKeptFlags struct {
+	LogLines int `name:"modules.log_lines" help:"Lines kept of each module's log; at least 100." env:"UNDERSTUDY_MODULES_LOG_LINES" default:"5000"`
+	LogDays  int `name:"modules.log_days" help:"Days for which lines of modules' logs are kept; 0 for as long as there is room." env:"UNDERSTUDY_MODULES_LOG_DAYS" default:"30"`
+}
+
+// Validate refuses bounds that keep too little to find out what went wrong.
+func (f logKeptFlags) Validate() error {
+	const least, most = 100, 1_000_000
+	if f.LogLines < least || f.LogLines > most {
+		return fmt.Errorf("--modules.log_lines is %d; it must be from %d to %d", f.LogLines, least, most)
+	}
+	if f.LogDays < 0 {
+		return fmt.Errorf("--modules.log_days is %d; it must be 0 or more", f.LogDays)
+	}
+	return nil
 }
 
 // signatureFlags say whose packages are taken, in the browser and by commands.
@@ -93,7 +112,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	a := app.New(app.Options{Store: db, Version: version, Log: log})
+	a := app.New(app.Options{Store: db, Version: version, Log: log, LogKept: app.LogKept{Lines: m.LogLines, Days: m.LogDays}})
 	run, removeRun, err := f.runFolder(log)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

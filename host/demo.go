@@ -36,7 +36,7 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	log := c.logger(t.errs)
 	flags := dataFlags{Data: data, Modules: filepath.Join(data, "modules"), Synchronous: "NORMAL"}
-	s, err := flags.open(ctx, moduleFlags{AllowUpload: true, MaxUpload: 64 << 20}, log)
+	s, err := flags.open(ctx, moduleFlags{AllowUpload: true, MaxUpload: 64 << 20, logKeptFlags: logKeptFlags{LogLines: 5000, LogDays: 30}}, log)
 	if err != nil {
 		return err
 	}

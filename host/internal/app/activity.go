@@ -16,16 +16,21 @@ func (a *App) Activity(ctx context.Context, who crm.Who, q crm.Query) (crm.Page[
 	}
 	s := store.AuditQuery{Term: q.Term, Action: q.Filter["action"], Limit: q.Limit, After: q.After}
 	var err error
-	if s.From, err = date(q.Filter["from"]); err != nil {
+	if s.From, s.Until, err = days(q); err != nil {
 		return crm.Page[crm.AuditEntry]{}, err
-	}
-	if s.Until, err = date(q.Filter["until"]); err != nil {
-		return crm.Page[crm.AuditEntry]{}, err
-	}
-	if !s.Until.IsZero() {
-		s.Until = s.Until.AddDate(0, 0, 1)
 	}
 	return a.store.Read().AuditEntries(ctx, s)
+}
+
+// days reads the filters "from" and "until", both days included.
+func days(q crm.Query) (from, until time.Time, err error) {
+	if from, err = date(q.Filter["from"]); err != nil {
+		return from, until, err
+	}
+	if until, err = date(q.Filter["until"]); err == nil && !until.IsZero() {
+		until = until.AddDate(0, 0, 1)
+	}
+	return from, until, err
 }
 
 func date(text string) (time.Time, error) {

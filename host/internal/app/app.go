@@ -28,6 +28,7 @@ type Options struct {
 	Now     func() time.Time // nil for the real clock
 	Version string           // the host's own, a semantic version
 	Log     *slog.Logger     // nil for the default one
+	LogKept LogKept          // of every module's log
 }
 
 // App is the CRM's use cases over one database. Its methods may be called from any goroutine.
@@ -38,11 +39,13 @@ type App struct {
 	log       *slog.Logger
 	policy    SwitchPolicy
 	passwords passwords
+	logKept   LogKept
+	logTrims  logTrims
 }
 
 // New makes an App. Until SetSwitchPolicy is called every switch is refused.
 func New(o Options) *App {
-	a := &App{store: o.Store, now: o.Now, version: o.Version, log: o.Log, policy: nobodyDecides{}, passwords: newPasswords()}
+	a := &App{store: o.Store, now: o.Now, version: o.Version, log: o.Log, policy: nobodyDecides{}, passwords: newPasswords(), logKept: o.LogKept}
 	if a.now == nil {
 		a.now = time.Now
 	}

@@ -11,10 +11,9 @@ import (
 
 // What a module may keep.
 const (
-	MaxModuleValue   = 1 << 20
-	MaxModuleValues  = 16 << 20
-	MaxLanguageFile  = 256 << 10
-	MaxModuleLogKept = 5000
+	MaxModuleValue  = 1 << 20
+	MaxModuleValues = 16 << 20
+	MaxLanguageFile = 256 << 10
 )
 
 // Revision reads the authority revision: raised by every change of rights, settings or modules.

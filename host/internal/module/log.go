@@ -48,7 +48,7 @@ func (l *moduleLog) add(level, text, requestID string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	line := crm.ModuleLogLine{At: l.now(), Level: level, Text: text, RequestID: requestID}
+	line := crm.ModuleLogLine{At: l.now(), Level: level, Text: text, RequestID: cleanRequestID(requestID)}
 	if l.last = append(l.last, line); len(l.last) > lastLines {
 		l.last = slices.Delete(l.last, 0, len(l.last)-lastLines)
 	}
@@ -118,6 +118,17 @@ func cleanLine(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// maxRequestID is longer than any of the host's own.
+const maxRequestID = 64
+
+// cleanRequestID keeps of what a module says is a request's id what can be one.
+func cleanRequestID(id string) string {
+	if len(id) > maxRequestID || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
+	}
+	return id
 }
 
 // lineWriter makes log lines of what a module prints.

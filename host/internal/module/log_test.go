@@ -62,6 +62,21 @@ func TestAModulesLevelsAndRequestsAreKept(t *testing.T) {
 	}
 }
 
+// What a module calls a request's id stands in addresses and files.
+func TestARequestsIDIsNoPlaceForAnythingElse(t *testing.T) {
+	l := testLog()
+	for _, id := range []string{"ok-1", strings.Repeat("x", maxRequestID+1), "a b", "a\nb", "a\u202eb"} {
+		l.add("info", "line", id)
+	}
+	var got []string
+	for _, line := range l.take() {
+		got = append(got, line.RequestID)
+	}
+	if fmt.Sprintf("%q", got) != `["ok-1" "" "" "" ""]` {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestPrintsBecomeLines(t *testing.T) {
 	l := testLog()
 	w := &lineWriter{log: l, level: "info"}

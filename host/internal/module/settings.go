@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -150,20 +149,4 @@ func (m *Manager) background() context.Context {
 		return context.Background()
 	}
 	return m.running
-}
-
-// Log lists what a module, and the host about it, has logged, newest first. Filter "level" keeps
-// that level and those above it.
-func (m *Manager) Log(ctx context.Context, who crm.Who, id string, q crm.Query) (crm.Page[crm.ModuleLogLine], error) {
-	if _, err := m.app.Module(ctx, id); err != nil {
-		return crm.Page[crm.ModuleLogLine]{}, err
-	}
-	if u := m.known(id); u != nil {
-		m.flushLog(ctx, u.log)
-	}
-	page, err := m.app.ModuleLog(ctx, who, id, q)
-	if err != nil {
-		return page, fmt.Errorf("log of %s: %w", id, err)
-	}
-	return page, nil
 }

@@ -127,6 +127,7 @@ func routes() []route {
 		{get, "/admin/modules/{module}/uninstall", admin, read, administrator, (*visit).askUninstallModule},
 		{post, "/admin/modules/{module}/uninstall", admin, sensitive, administrator, (*visit).uninstallModule},
 		{get, "/admin/modules/{module}/log", admin, read, administrator, (*visit).moduleLog},
+		{get, "/admin/modules/{module}/log/download", admin, read, administrator, (*visit).downloadModuleLog},
 		{get, "/admin/modules/{module}/grants", admin, read, administrator, (*visit).moduleGrants},
 		{post, "/admin/modules/{module}/grants", admin, sensitive, administrator, (*visit).saveGrants},
 		{post, "/admin/modules/{module}/accept", admin, sensitive, administrator, (*visit).acceptGrants},

@@ -218,6 +218,87 @@
     });
   }
 
+  // --- following a module's log ------------------------------------------------------------------
+
+  // Asks for what is newer than the newest line shown, with the page's filters, while somebody looks.
+  function prepareFollow(box) {
+    const every = 2000, announceEvery = 10000, tiredAfter = 30 * 60000, most = 500;
+    const control = box.querySelector("input");
+    const said = box.querySelector("[data-follow-said]");
+    let timer = 0, turn = 0, until = 0, fresh = 0, announced = 0;
+
+    const lines = (root) => [...root.querySelectorAll("#rows tr[data-line]")];
+    const newest = () => lines(document).map((row) => Number(row.dataset.line)).reduce((a, b) => Math.max(a, b), 0);
+
+    function address() {
+      const asked = new URL(window.location.href);
+      asked.searchParams.delete("after");
+      asked.searchParams.set("since", newest());
+      asked.hash = "";
+      return asked;
+    }
+
+    function stop(text) {
+      clearTimeout(timer);
+      turn++;
+      control.checked = false;
+      said.textContent = text;
+    }
+
+    function show(piece) {
+      const body = document.querySelector("#rows tbody");
+      const found = lines(piece);
+      if (!found.length) return;
+      if (body) body.prepend(...found); else document.getElementById("rows").replaceWith(piece.getElementById("rows"));
+      lines(document).slice(most).forEach((row) => row.remove());
+      fresh += found.filter((row) => row.dataset.line).length;
+    }
+
+    // A flood of lines must not become a flood of words.
+    function announce() {
+      if (!fresh || Date.now() - announced < announceEvery) return;
+      said.textContent = box.dataset.new.replace("#", fresh);
+      fresh = 0;
+      announced = Date.now();
+    }
+
+    async function poll(mine) {
+      if (Date.now() > until) return stop(box.dataset.tired);
+      if (!document.hidden) {
+        try {
+          const asked = address();
+          const response = await fetch(asked, { credentials: "same-origin", redirect: "error", headers: { "X-Modal": "1" } });
+          if (!response.ok || response.status === 204) throw new Error("no lines");
+          const piece = new DOMParser().parseFromString(await response.text(), "text/html");
+          if (!piece.getElementById("rows")) throw new Error("no list");
+          if (mine !== turn) return;
+          if (asked.href === address().href) show(piece); // else the filters have changed meanwhile
+          announce();
+        } catch {
+          if (mine === turn) stop(box.dataset.failed);
+          return;
+        }
+      }
+      timer = setTimeout(poll, every, mine);
+    }
+
+    control.addEventListener("change", () => {
+      if (!control.checked) return stop(box.dataset.stopped);
+      until = Date.now() + tiredAfter;
+      fresh = 0;
+      announced = Date.now();
+      said.textContent = box.dataset.following;
+      poll(++turn);
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden || !control.checked) return;
+      clearTimeout(timer);
+      poll(++turn);
+    });
+    control.checked = false; // browsers remember it over a reload
+    box.hidden = false;
+  }
+
   // --- the time left of a switch -----------------------------------------------------------------
 
   function countDown(span) {
@@ -282,6 +363,7 @@
   tellZone();
   enhance(document);
   document.querySelectorAll("form[data-upload]").forEach(prepareUpload);
+  document.querySelectorAll("[data-follow]").forEach(prepareFollow);
   document.querySelectorAll("[data-until]").forEach(countDown);
   if (modal) watchTabs();
 })();
