@@ -39,6 +39,9 @@ func (a *App) CheckModuleRights(who crm.Who) error {
 	return a.allowAdministrator(who, crm.SensitiveRoute)
 }
 
+// CheckModuleView says whether who may look at modules: administrators, also under a borrowed name.
+func (a *App) CheckModuleView(who crm.Who) error { return a.allowAdministrator(who, crm.ReadRoute) }
+
 // StagePackage keeps an uploaded package until its review is decided, for a day at most.
 func (a *App) StagePackage(ctx context.Context, who crm.Who, p crm.StagedPackage) error {
 	if err := a.CheckModuleRights(who); err != nil {

@@ -146,7 +146,7 @@ func (m *Manager) DropWaiting(ctx context.Context, who crm.Who, id string) error
 // Grants are what an installed module asks for: New is what it has not been given, Withdrawn what
 // was taken back.
 func (m *Manager) Grants(ctx context.Context, who crm.Who, id string) ([]ReviewGrant, error) {
-	if err := m.app.CheckModuleRights(who); err != nil {
+	if err := m.app.CheckModuleView(who); err != nil {
 		return nil, err
 	}
 	row, err := m.app.Module(ctx, id)

@@ -172,7 +172,7 @@ func (m *Manager) Uninstall(ctx context.Context, who crm.Who, id string, deleteD
 
 // Belongings counts what the database keeps for a module, for the question before Uninstall.
 func (m *Manager) Belongings(ctx context.Context, who crm.Who, id string) (app.Belongings, error) {
-	if err := m.app.CheckModuleRights(who); err != nil {
+	if err := m.app.CheckModuleView(who); err != nil {
 		return app.Belongings{}, err
 	}
 	if _, err := m.app.Module(ctx, id); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
@@ -73,6 +74,40 @@ func TestFromUploadToUninstall(t *testing.T) {
 	}
 	if _, err := s.m.shelf.open(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// mattermost PR 9601: commands stayed after their plugin was gone. Whatever way a module goes, it
+// leaves nothing on the screen, and comes back with all of it.
+func TestWhatAModuleAddsGoesWithIt(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, func(q *timing) { q.backoff = time.Second })
+	added := func() []any {
+		f, v := s.m.Surface(), s.viewer()
+		_, page := f.Page("sample", crm.Admin, "/pick")
+		_, settings := f.SettingsPage("sample", "en")
+		return []any{
+			len(f.Navbar(v)), len(f.SettingsSections("en")), len(f.ActionLinks("sample", v)), len(f.SettingsLinks("sample", v)),
+			len(f.AccountActions(crm.Staff, v)), len(f.Features("en")), page, settings, f.HasSwitchDecider(),
+		}
+	}
+	nothing := added()
+	s.active(kit{})
+	all := added()
+	for i := range all {
+		if all[i] == nothing[i] && i != 3 { // it has no links of its own there
+			t.Errorf("nothing was added at %d: %v", i, all[i])
+		}
+	}
+	goes := map[string]func(){
+		"killed":      func() { kill(t, s.pid("sample")) },
+		"deactivated": func() { _ = s.m.Deactivate(t.Context(), s.ann.Who(), "sample") },
+	}
+	for _, how := range []string{"killed", "deactivated"} {
+		goes[how]()
+		eventually(t, how+" it leaves nothing", func() bool { return slices.Equal(added(), nothing) })
+		_ = s.m.Retry(t.Context(), s.ann.Who(), "sample")
+		eventually(t, "it is all back", func() bool { return slices.Equal(added(), all) })
 	}
 }
 

@@ -37,7 +37,7 @@ type WaitingVersion struct {
 // Modules lists the installed modules by id. A broken one never hides the others: its row says
 // what is wrong with it. In a process that doesn't serve, an activated module counts as active.
 func (m *Manager) Modules(ctx context.Context, who crm.Who) ([]Row, error) {
-	if err := m.app.CheckModuleRights(who); err != nil {
+	if err := m.app.CheckModuleView(who); err != nil {
 		return nil, err
 	}
 	modules, err := m.app.Modules(ctx)

@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/store"
 )
 
 // Every page of each area, with what it must say.
@@ -46,9 +49,40 @@ func TestEveryPageRendersForEveryKindOfPerson(t *testing.T) {
 	}
 }
 
+// mattermost #27103, #14412: a greyed button, and nobody knows why.
+func TestWhatIsDisabledSaysWhy(t *testing.T) {
+	s := newSite(t)
+	if _, err := s.app.CreateAdministrator(t.Context(), crm.Operator(), "Eve Stone", "eve@example.com", demoPassword); err != nil {
+		t.Fatal(err)
+	}
+	err := s.rows.Write(t.Context(), func(tx store.Tx) error {
+		for id, activated := range map[string]bool{"one": true, "two": false} {
+			row := crm.Module{ID: id, Version: "1.0.0", Manifest: []byte(`{"id":"` + id + `","name":"` + id + `","version":"1.0.0","requires":{"host":">=3.1.0","protocol":1},"executables":{"linux/amd64":"bin/x"}}`), Activated: activated}
+			if err := tx.PutModule(t.Context(), row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, disabled := s.as(ann), 0
+	b.become("eve@example.com")
+	for _, page := range append(adminPages, "/admin/modules/two/uninstall", "/admin/modules/one/grants", "/admin/modules/keys") {
+		disabled += len(disabledPattern.FindAllString(checkPage(t, b.get(page).wants(t, 200)).body, -1))
+	}
+	if disabled < 30 {
+		t.Errorf("only %d disabled things were seen", disabled)
+	}
+}
+
 var (
-	headingPattern = regexp.MustCompile(`<h1[ >]`)
-	keyPattern     = regexp.MustCompile(`>\s*[a-z]+(_[a-z0-9]+)+\s*<`)
+	headingPattern   = regexp.MustCompile(`<h1[ >]`)
+	disabledPattern  = regexp.MustCompile(`<[a-z]+[^>]*\sdisabled[^>]*>`)
+	describedPattern = regexp.MustCompile(`aria-describedby="(?:[^"]* )?([^" ]+)"`)
+
+	keyPattern = regexp.MustCompile(`>\s*[a-z]+(_[a-z0-9]+)+\s*<`)
 )
 
 // checkPage holds what is true of every page.
@@ -67,6 +101,11 @@ func checkPage(t *testing.T, a answer) answer {
 	for _, inline := range inlinePatterns {
 		if found := inline.FindString(a.body); found != "" {
 			t.Errorf("%s has something inline: %s", where, found)
+		}
+	}
+	for _, tag := range disabledPattern.FindAllString(a.body, -1) {
+		if by := describedPattern.FindStringSubmatch(tag); by == nil || !strings.Contains(a.body, ` id="`+by[1]+`"`) {
+			t.Errorf("%s has something disabled that doesn't say why: %s", where, tag)
 		}
 	}
 	if a.Header.Get("Cache-Control") != "no-store" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'") || a.Header.Get("X-Content-Type-Options") != "nosniff" {
