@@ -47,9 +47,9 @@ type moduleFlags struct {
 	AllowUpload bool  `name:"modules.allow_upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
 	MaxUpload   int64 `name:"modules.max_upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
 	signatureFlags
-	Debug          []string `name:"modules.debug" help:"Ids of modules under a debugger: they have no deadlines, and are neither killed nor started anew." env:"UNDERSTUDY_MODULES_DEBUG"`
-	SafeMode       bool     `help:"Start no module until an administrator says so in Setup → Modules." env:"UNDERSTUDY_SAFE_MODE" default:"false" negatable:""`
-	RequireSandbox string   `name:"modules.require_sandbox" help:"Start only modules that this machine can hold to it: ${enum}." env:"UNDERSTUDY_MODULES_REQUIRE_SANDBOX" default:"none" enum:"none,files,full"`
+	Debug    []string `name:"modules.debug" help:"Ids of modules under a debugger: they have no deadlines, and are neither killed nor started anew." env:"UNDERSTUDY_MODULES_DEBUG"`
+	SafeMode bool     `help:"Start no module until an administrator says so in Setup → Modules." env:"UNDERSTUDY_SAFE_MODE" default:"false" negatable:""`
+	sandboxFlags
 	logKeptFlags
 }
 
@@ -69,6 +69,11 @@ func (f logKeptFlags) Validate() error {
 		return fmt.Errorf("--modules.log_days is %d; it must be 0 or more", f.LogDays)
 	}
 	return nil
+}
+
+// sandboxFlags say what a module's process must be held to.
+type sandboxFlags struct {
+	RequireSandbox string `name:"modules.require_sandbox" help:"Start only modules that this machine can hold to it: ${enum}." env:"UNDERSTUDY_MODULES_REQUIRE_SANDBOX" default:"none" enum:"none,files,full"`
 }
 
 // signatureFlags say whose packages are taken, in the browser and by commands.

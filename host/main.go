@@ -41,7 +41,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		return 2
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	if err := command.Run(&terminal{out: out, errs: errs}); err != nil && !errors.Is(err, context.Canceled) {
+	err = command.Run(&terminal{out: out, errs: errs})
+	if unread, ok := errors.AsType[*unreadError](err); ok {
+		fmt.Fprintln(errs, "understudy:", sentence(unread.err))
+		return 2
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(errs, "understudy:", sentence(err))
 		return 1
 	}

@@ -16,7 +16,7 @@ import (
 
 type moduleCommands struct {
 	List       moduleListCommand       `cmd:"" help:"List the installed modules."`
-	Verify     moduleVerifyCommand     `cmd:"" help:"Check a package as the installer would, and print its review."`
+	Verify     moduleVerifyCommand     `cmd:"" help:"Check a package as the installer would, run it through the conformance kit, and print its review."`
 	Install    moduleInstallCommand    `cmd:"" help:"Install a package, or upgrade to it."`
 	Activate   moduleActivateCommand   `cmd:"" help:"Allow an installed module to run."`
 	Deactivate moduleDeactivateCommand `cmd:"" help:"Stop a module."`
@@ -76,23 +76,6 @@ func stateText(m module.Row) string {
 		state += "; can't run: " + sentence(m.WhyNot)
 	}
 	return state
-}
-
-type moduleVerifyCommand struct {
-	File string `arg:"" help:"The package." type:"existingfile"`
-}
-
-// Run verifies a package.
-func (c *moduleVerifyCommand) Run(ctx context.Context, t *terminal) error {
-	review, err := verifier().Verify(ctx, c.File)
-	if err == nil {
-		err = isPackage(review)
-	}
-	if err != nil {
-		return err
-	}
-	printReview(t, review)
-	return nil
 }
 
 // verifier checks packages without a database.

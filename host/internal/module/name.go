@@ -115,3 +115,14 @@ func (n *names) put(name string, folder, entry bool) error {
 }
 
 func fold(name string) string { return strings.ToLower(strings.ToUpper(norm.NFKC.String(name))) }
+
+// Plain takes from a text what could pose as something else on a terminal or screen: controls, line
+// breaks included, and marks that turn the direction.
+func Plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if invisible(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+}

@@ -35,6 +35,15 @@ type bundle struct {
 // readBundle verifies a zip from its first limit to its last checksum. Errors are crm.Errors with
 // a key for each thing that can be wrong; an outerError when the zip holds packages instead of being one.
 func readBundle(filename string, data []byte) (*bundle, error) {
+	b, err := readForeign(filename, data)
+	if err != nil {
+		return nil, err
+	}
+	return b, b.checkPlatform()
+}
+
+// readForeign is readBundle for a package that need not run on this machine.
+func readForeign(filename string, data []byte) (*bundle, error) {
 	b, err := openBundle(filename, data)
 	if err != nil {
 		return nil, err
@@ -252,9 +261,8 @@ func damaged(where, sha string, cause error) error {
 }
 
 // checkExecutables looks at the header of every executable the manifest names: each must be there
-// and be built for what it is named for, and one must be for this machine.
+// and be built for what it is named for.
 func (b *bundle) checkExecutables() error {
-	server, holds := hostPlatform(), strings.Join(b.manifest.Platforms(), ", ")
 	for _, platform := range b.manifest.Platforms() {
 		name := b.manifest.Executables[platform]
 		i := slices.IndexFunc(b.entries, func(e entry) bool { return e.path == name })
@@ -272,6 +280,12 @@ func (b *bundle) checkExecutables() error {
 			return crm.Refuse(crm.Invalid, "module_mislabelled", "File", name, "Built", built, "Platform", platform)
 		}
 	}
+	return nil
+}
+
+// checkPlatform refuses a package without an executable for this machine.
+func (b *bundle) checkPlatform() error {
+	server, holds := hostPlatform(), strings.Join(b.manifest.Platforms(), ", ")
 	if _, ok := b.manifest.Executables[server]; !ok {
 		return crm.Refuse(crm.Invalid, "module_wrong_platform", "Built", holds, "Server", server, "Holds", holds)
 	}

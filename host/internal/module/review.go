@@ -115,6 +115,11 @@ func (m *Manager) review(ctx context.Context, filename string, data []byte) (Rev
 	if err != nil {
 		return Review{}, err
 	}
+	return m.reviewOf(ctx, filename, b, signer)
+}
+
+// reviewOf compares a verified package with what is installed.
+func (m *Manager) reviewOf(ctx context.Context, filename string, b *bundle, signer crm.Signer) (Review, error) {
 	r := Review{
 		Filename: filename, SHA256: b.sha256, Size: b.size, Manifest: b.manifest, Platforms: b.manifest.Platforms(),
 		Change: "new", Problems: m.unfit(b.manifest), Signed: signer.Signed(), Signer: signer,

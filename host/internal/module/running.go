@@ -49,6 +49,7 @@ type running struct {
 	mu       sync.Mutex
 	requests map[string]asking // page requests in flight, by id
 	stopping bool
+	farewell error // how Deactivate went, once it was asked
 }
 
 // asking is a page request in flight.
@@ -231,6 +232,9 @@ func (r *running) stop(deactivate bool) {
 			_, err := r.life.Deactivate(ctx, &modulev1.DeactivateRequest{})
 			return err
 		})
+		r.mu.Lock()
+		r.farewell = err
+		r.mu.Unlock()
 		switch {
 		case err == nil:
 			grace = r.timing.grace

@@ -122,11 +122,17 @@ func (m *Manager) readSigned(ctx context.Context, filename string, data []byte) 
 	if err != nil {
 		return nil, crm.Signer{}, err
 	}
+	s, err := m.whose(ctx, b)
+	return b, s, err
+}
+
+// whose says who signed a package, and refuses what modules.require_signature refuses.
+func (m *Manager) whose(ctx context.Context, b *bundle) (crm.Signer, error) {
 	s, err := m.signer(ctx, b)
 	if err == nil {
 		err = m.requireSigner(s)
 	}
-	return b, s, err
+	return s, err
 }
 
 // checkKept looks at a package from the database again. It was checked when it was installed, by a
