@@ -4,6 +4,7 @@
 #   make test      every test (RACE=1 with the race detector, TESTFLAGS=-v and the like)
 #   make bench     every benchmark
 #   make build     bin/understudy, and the modules we ship as dist/*.zip (RELEASE=1: for every platform)
+#   make verify    the modules we ship through their installer's checks and the conformance kit
 #   make lint      what a reviewer shouldn't have to say;  make fmt repairs the layout
 #   make generate  Go from proto/
 #   make assets    styles and scripts of the pages from npm
@@ -18,7 +19,7 @@ HERE      := $(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)
 PLATFORMS ?= $(if $(RELEASE),linux/amd64 linux/arm64 darwin/arm64 windows/amd64,$(HERE))
 PACKED    := dist/build/impersonation
 
-.PHONY: run test bench build understudy impersonation lint fmt generate assets
+.PHONY: run test bench build understudy impersonation verify lint fmt generate assets
 
 run: build
 	bin/understudy demo
@@ -42,6 +43,9 @@ impersonation: understudy
 		GOOS=$$os GOARCH=$$arch $(BUILD) -o $(PACKED)/bin/impersonation-$$os-$$arch$$exe ./plugins/impersonation; done
 	bin/understudy module pack $(PACKED) --out dist/impersonation.zip $(PLATFORMS:%=--platform %)
 	bin/understudy module bundle dist/impersonation.zip --docs $(PACKED)/docs --license LICENSE --out dist/
+
+verify: build
+	bin/understudy module verify dist/impersonation.zip
 
 lint: assets
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

@@ -42,6 +42,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(&terminal{out: out, errs: errs})
+	errs = lineByLine{errs} // a sentence may quote a stranger's file
 	if unread, ok := errors.AsType[*unreadError](err); ok {
 		fmt.Fprintln(errs, "understudy:", sentence(unread.err))
 		return 2

@@ -48,11 +48,12 @@ func (e *unreadError) Unwrap() error { return e.err }
 // Run verifies a package. It prints only when all that ran has ended and its folder is gone.
 func (c *moduleVerifyCommand) Run(ctx context.Context, t *terminal) error {
 	f, err := c.examine(ctx)
+	if ctx.Err() != nil {
+		err = errors.New("interrupted: nothing is known of the package")
+	}
 	switch {
-	case ctx.Err() != nil:
-		err = &unreadError{errors.New("interrupted: nothing is known of the package")}
 	case err != nil:
-		err = &unreadError{err}
+		f, err = nil, &unreadError{err}
 	case !f.OK():
 		err = c.verdict(f)
 	}
@@ -193,25 +194,20 @@ func printFindings(t *terminal, f *module.Findings) {
 		own.printf("run on %s/%s; held to: %s\n", runtime.GOOS, runtime.GOARCH, f.Sandbox)
 	}
 	for _, p := range f.Points {
-		own.printf("%-8s %-13s %s\n", p.Result, p.Name, oneLine(p.Reason))
+		own.printf("%-8s %-13s %s\n", p.Result, p.Name, p.Reason)
 		for _, w := range p.Warnings {
-			own.printf("%-8s %-13s %s\n", "warning", p.Name, oneLine(w))
+			own.printf("%-8s %-13s %s\n", "warning", p.Name, w)
 		}
 	}
 	if len(f.Log) > 0 {
 		own.printf("\nits last lines:\n")
 	}
 	for _, line := range f.Log {
-		own.printf("  | %s\n", oneLine(line))
+		own.printf("  | %s\n", line)
 	}
 	if f.OK() {
 		own.printf("\nall well: %s %s\n", f.Review.Manifest.ID, f.Review.Manifest.Version)
 	}
-}
-
-// oneLine makes foreign words fit to stand behind ours.
-func oneLine(text string) string {
-	return module.Plain(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }
 
 // lineByLine takes from what is printed everything that isn't text or the end of a line.

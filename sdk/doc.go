@@ -76,4 +76,14 @@
 // # Tests
 //
 // Package sdktest runs the module inside a test, with a host of maps and slices behind it.
+//
+// The packed module is for the CRM's own program to judge, in the author's CI as at the installer's:
+//
+//	understudy module pack . --out hello.zip
+//	understudy module verify hello.zip
+//
+// It checks the package as an upload would, then has the module live a whole life in a throw-away
+// CRM: described twice, activated, asked for its pages and its health, deactivated, started again,
+// killed, stopped. The exit status is 0 when all is well, 1 when something failed and 2 when there
+// was nothing to judge; with --json every point is told by name.
 package sdk

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -162,9 +163,9 @@ var allPoints = []string{
 func (x *examination) point(name string, look func() (string, error)) bool {
 	x.warnings = nil
 	said, err := look()
-	p := Point{Name: name, Result: PointPassed, Reason: said}
+	p := Point{Name: name, Result: PointPassed, Reason: oneLine(said)}
 	if err != nil {
-		p.Result, p.Reason = PointFailed, x.m.sentence(err)
+		p.Result, p.Reason = PointFailed, oneLine(x.m.sentence(err))
 	}
 	p.Warnings = x.warnings
 	x.f.Points = append(x.f.Points, p)
@@ -174,8 +175,19 @@ func (x *examination) point(name string, look func() (string, error)) bool {
 func (x *examination) warn(format string, args ...any) {
 	const most = 20
 	if len(x.warnings) < most {
-		x.warnings = append(x.warnings, fmt.Sprintf(format, args...))
+		x.warnings = append(x.warnings, oneLine(fmt.Sprintf(format, args...)))
 	}
+}
+
+// oneLine makes words that may be a stranger's fit to stand behind ours, and no longer than a screen
+// takes.
+func oneLine(text string) string {
+	const most = 2000
+	text = Plain(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + " …"
+	}
+	return text
 }
 
 // skipRest notes the points that nobody got to, for why or because of the first that failed.
@@ -213,7 +225,9 @@ func (x *examination) run(parent context.Context) error {
 		x.live(ctx)
 	}
 	if slices.ContainsFunc(x.f.Points, func(p Point) bool { return p.Result == PointFailed }) {
-		x.f.Log = x.unit.log.lines()
+		for _, line := range x.unit.log.lines() {
+			x.f.Log = append(x.f.Log, oneLine(line))
+		}
 	}
 	return parent.Err()
 }

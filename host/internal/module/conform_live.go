@@ -70,13 +70,13 @@ func (x *examination) pages(ctx context.Context) (string, error) {
 		}
 		asked++
 		if err := x.page(ctx, viewer, p.path); err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", p.path, errors.New(x.m.sentence(err))))
+			failed = append(failed, fmt.Errorf("%s: %s", p.path, x.m.sentence(r.startFault("module_crashed", err))))
 		}
 		const enough = 5
 		if len(failed) >= enough || ctx.Err() != nil {
 			break
 		}
-		if _, err := x.awake(ctx); err != nil {
+		if r, err = x.awake(ctx); err != nil {
 			return "", errors.Join(append(failed, err)...)
 		}
 	}
@@ -196,7 +196,7 @@ func (x *examination) awake(ctx context.Context) (*running, error) {
 	defer tick.Stop()
 	for {
 		r, err := x.m.active(x.row.ID)
-		if err == nil {
+		if err == nil && r.process.child.alive() {
 			return r, nil
 		}
 		x.m.mu.Lock()
@@ -211,7 +211,17 @@ func (x *examination) awake(ctx context.Context) (*running, error) {
 			if problem != nil {
 				return nil, problem
 			}
-			return nil, err
+			return nil, notRunning(x.bundle.manifest.Name)
 		}
+	}
+}
+
+// alive tells whether the process has not been seen to end.
+func (c *child) alive() bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+		return true
 	}
 }
