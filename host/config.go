@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/gofrs/flock"
+
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/module"
 	"github.com/understudy-crm/understudy/host/internal/store"
@@ -129,6 +131,23 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	})
 	a.SetSwitchPolicy(manager)
 	return &site{store: db, app: a, modules: manager, removeRun: removeRun}, nil
+}
+
+// own keeps the data folder to one server at a time: two would clear away each other's modules'
+// sockets. Other commands go on beside it. Call the function it returns at the end; a killed
+// process owns nothing any more.
+func (f dataFlags) own() (func() error, error) {
+	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder (choose another with --data): %w", err)
+	}
+	lock := flock.New(filepath.Join(f.Data, "serving.lock"))
+	switch mine, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	case !mine:
+		return nil, fmt.Errorf("another understudy serves %s: stop it first, or choose another folder with --data", f.Data)
+	}
+	return lock.Close, nil
 }
 
 // runFolder is where modules' sockets are: in the data folder, or where that one's path is too long

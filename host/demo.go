@@ -36,22 +36,26 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	log := c.logger(t.errs)
 	flags := dataFlags{Data: data, Modules: filepath.Join(data, "modules"), Synchronous: "NORMAL"}
-	s, err := flags.open(ctx, moduleFlags{AllowUpload: true, MaxUpload: 64 << 20, logKeptFlags: logKeptFlags{LogLines: 5000, LogDays: 30}}, log)
+	release, err := flags.own()
 	if err != nil {
 		return err
+	}
+	s, err := flags.open(ctx, moduleFlags{AllowUpload: true, MaxUpload: 64 << 20, logKeptFlags: logKeptFlags{LogLines: 5000, LogDays: 30}}, log)
+	if err != nil {
+		return errors.Join(err, release())
 	}
 	capabilities, err := c.install(ctx, s, packages)
 	if err == nil {
 		err = s.app.FillDemo(ctx, capabilities...)
 	}
 	if err != nil {
-		return errors.Join(err, s.close())
+		return errors.Join(err, s.close(), release())
 	}
 	serving := server{site: s, listen: c.Listen, log: log, ready: func(base string) error {
 		c.welcome(t, base, packages)
 		return nil
 	}}
-	return errors.Join(serving.run(ctx), s.close())
+	return errors.Join(serving.run(ctx), s.close(), release())
 }
 
 // freshData makes the data folder, and says how to be rid of it.

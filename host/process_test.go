@@ -5,7 +5,9 @@ package main
 import (
 	"io"
 	"net/http"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -119,4 +121,20 @@ func TestSafeModeServesWithoutModules(t *testing.T) {
 	if left := hosttest.Children(t, p.PID()); len(left) != 0 {
 		t.Errorf("module processes in safe mode: %v", left)
 	}
+}
+
+// Two servers on one data folder would clear away each other's sockets.
+func TestOneServerToADataFolder(t *testing.T) {
+	data := t.TempDir()
+	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--modules", filepath.Join(data, "modules")}
+	first := hosttest.StartProgram(t, args...)
+	said, err := exec.CommandContext(t.Context(), hosttest.Program(t), args...).CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "another understudy serves "+data) {
+		t.Errorf("the second: %v, %s", err, said)
+	}
+	if said, err := exec.CommandContext(t.Context(), hosttest.Program(t), "module", "list", "--data", data).CombinedOutput(); err != nil {
+		t.Errorf("a command beside it: %v, %s", err, said)
+	}
+	first.Kill()
+	hosttest.StartProgram(t, args...)
 }

@@ -33,9 +33,13 @@ type serveCommand struct {
 // Run serves until the context ends.
 func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	log := c.logger(t.errs)
-	s, err := c.open(ctx, c.moduleFlags, log)
+	release, err := c.own()
 	if err != nil {
 		return err
+	}
+	s, err := c.open(ctx, c.moduleFlags, log)
+	if err != nil {
+		return errors.Join(err, release())
 	}
 	serving := server{site: s, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, log: log, ready: func(base string) error {
 		t.printf("Understudy %s listens on %s\n", version, base)
@@ -46,7 +50,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		t.printf("Nobody can sign in yet. Create the first administrator here, within 24 hours:\n  %s/setup/%s\n", base, token)
 		return nil
 	}}
-	return errors.Join(serving.run(ctx), s.close())
+	return errors.Join(serving.run(ctx), s.close(), release())
 }
 
 // server runs a site behind an address.
