@@ -18,6 +18,7 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/module"
 	"github.com/understudy-crm/understudy/host/internal/store"
+	"github.com/understudy-crm/understudy/host/internal/web"
 )
 
 // commands are all the program's commands; the settings each takes stand once, in the structs below.
@@ -86,6 +87,25 @@ type signatureFlags struct {
 // webFlags say how the CRM is reached.
 type webFlags struct {
 	Listen string `help:"Address to listen on; port 0 picks a free one." env:"UNDERSTUDY_LISTEN" default:"127.0.0.1:8080"`
+}
+
+// metricsFlags say who may read /metrics.
+type metricsFlags struct {
+	Token string `name:"metrics.token" help:"Whoever sends this as a bearer token may read /metrics from anywhere; at least 16 characters." env:"UNDERSTUDY_METRICS_TOKEN"`
+	Local bool   `name:"metrics.local" help:"Programs on this machine may read /metrics without the token. Turn it off behind a proxy that doesn't say for whom it asks." env:"UNDERSTUDY_METRICS_LOCAL" default:"true" negatable:""`
+}
+
+// Validate refuses a token that can be guessed.
+func (f metricsFlags) Validate() error {
+	const least = 16
+	if f.Token != "" && len(f.Token) < least {
+		return fmt.Errorf("--metrics.token has %d characters; it must have %d at least", len(f.Token), least)
+	}
+	return nil
+}
+
+func (f metricsFlags) access() web.MetricsAccess {
+	return web.MetricsAccess{Token: f.Token, NotLocal: !f.Local}
 }
 
 // logFlags say what is logged.

@@ -26,6 +26,7 @@ type serveCommand struct {
 	dataFlags
 	moduleFlags
 	webFlags
+	metricsFlags
 	logFlags
 	SecureCookies bool `help:"Send cookies over TLS only. Off by itself on a loopback address." env:"UNDERSTUDY_SECURE_COOKIES" default:"true" negatable:""`
 }
@@ -41,7 +42,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return errors.Join(err, release())
 	}
-	serving := server{site: s, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, log: log, ready: func(base string) error {
+	serving := server{site: s, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, metrics: c.access(), log: log, ready: func(base string) error {
 		t.printf("Understudy %s listens on %s\n", version, base)
 		token, needed, err := s.app.FirstLink(ctx)
 		if err != nil || !needed {
@@ -60,6 +61,7 @@ type server struct {
 	secure bool
 	// maxUpload is the largest module package, in bytes.
 	maxUpload int64
+	metrics   web.MetricsAccess
 	log       *slog.Logger
 	ready     func(base string) error // called once it listens and the modules have been started
 }
@@ -67,7 +69,7 @@ type server struct {
 // run starts in the order store → modules → listener, and stops in the reverse one.
 func (s *server) run(ctx context.Context) error {
 	var draining atomic.Bool
-	handler, err := web.New(web.Options{App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, Version: version, MaxUpload: s.maxUpload, Draining: draining.Load})
+	handler, err := web.New(web.Options{App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, Version: version, MaxUpload: s.maxUpload, Metrics: s.metrics, Draining: draining.Load})
 	if err != nil {
 		return fmt.Errorf("build the pages: %w", err)
 	}

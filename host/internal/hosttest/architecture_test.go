@@ -28,9 +28,9 @@ var mayImport = map[string]struct {
 	"host/internal/crm":             {"", ""},
 	"host/internal/store":           {"host/internal/crm", "database/sql os log/slog modernc.org/sqlite github.com/jackc/pgx github.com/pressly/goose"},
 	"host/internal/app":             {"host/internal/crm host/internal/store", "log/slog"},
-	"host/internal/module":          {"host/internal/crm host/internal/app host/internal/module/launcher proto proto/understudy/module/v1 sdk/manifest", "os os/exec syscall unsafe log/slog net net/http golang.org/x/sys github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog google.golang.org/grpc google.golang.org/protobuf github.com/landlock-lsm"},
+	"host/internal/module":          {"host/internal/crm host/internal/app host/internal/module/launcher proto proto/understudy/module/v1 sdk/manifest", "os os/exec syscall unsafe log/slog net net/http golang.org/x/sys github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog google.golang.org/grpc google.golang.org/protobuf github.com/landlock-lsm github.com/prometheus"},
 	"host/internal/module/launcher": {"", "syscall unsafe golang.org/x/sys"},
-	"host/internal/web":             {"host/internal/crm host/internal/app host/internal/module", "os log/slog net net/http html/template github.com/gorilla/sessions"},
+	"host/internal/web":             {"host/internal/crm host/internal/app host/internal/module", "os log/slog net net/http html/template github.com/gorilla/sessions github.com/prometheus"},
 	"host/internal/hosttest":        {"host/internal/* sdk sdk/manifest sdk/sdktest", "database/sql os os/exec syscall log/slog net net/http github.com/jackc/pgx github.com/chromedp"},
 
 	"proto":                      {"", ""},
@@ -48,7 +48,7 @@ var mayImport = map[string]struct {
 var guarded = strings.Fields(`
 	os os/exec os/signal syscall unsafe plugin log log/slog net net/http net/netip net/mail net/url html/template database/sql
 	golang.org/x/sys github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog google.golang.org/grpc google.golang.org/protobuf
-	modernc.org/sqlite github.com/jackc/pgx github.com/pressly/goose github.com/gorilla/sessions github.com/landlock-lsm github.com/chromedp`)
+	modernc.org/sqlite github.com/jackc/pgx github.com/pressly/goose github.com/gorilla/sessions github.com/landlock-lsm github.com/chromedp github.com/prometheus`)
 
 // free are parts of guarded packages that touch nothing outside the program.
 var free = []string{"net/netip", "net/mail", "net/url", "os/signal"}

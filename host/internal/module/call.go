@@ -26,12 +26,13 @@ type gate struct {
 	slots    chan struct{}
 	breaker  *gobreaker.TwoStepCircuitBreaker[any]
 	calls    *atomic.Uint64
+	meter    *meter
 	log      *moduleLog
 }
 
-func newGate(id, name string, gone <-chan struct{}, calls *atomic.Uint64, log *moduleLog) *gate {
+func newGate(id, name string, gone <-chan struct{}, calls *atomic.Uint64, meter *meter, log *moduleLog) *gate {
 	return &gate{
-		id: id, name: name, gone: gone, slots: make(chan struct{}, maxInFlight), calls: calls, log: log,
+		id: id, name: name, gone: gone, slots: make(chan struct{}, maxInFlight), calls: calls, meter: meter, log: log,
 		breaker: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 			MaxRequests:  1,
 			Interval:     time.Minute,
@@ -55,41 +56,49 @@ func sick(err error) bool {
 	return false
 }
 
+// open tells whether the module is let alone because it only failed.
+func (g *gate) open() bool { return g.breaker.State() != gobreaker.StateClosed }
+
 // call makes one call with a deadline. It fails at once when the process is gone, when 64 calls
 // are underway and while the circuit is open.
-func (g *gate) call(ctx context.Context, what string, limit time.Duration, do func(context.Context) error) error {
+func (g *gate) call(ctx context.Context, what call, limit time.Duration, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	leave, err := g.enter()
+	leave, err := g.enter(what)
 	if err != nil {
 		return err
 	}
 	err = do(ctx)
 	leave(err)
-	return g.fault(what, "", err)
+	return g.fault(what.String(), "", err)
 }
 
 // enter lets a call through. Who entered leaves, with the call's raw error.
-func (g *gate) enter() (leave func(error), err error) {
+func (g *gate) enter(what call) (leave func(error), err error) {
 	select {
 	case <-g.gone:
+		g.meter.refused(what, "not_running")
 		return nil, notRunning(g.name)
 	default:
 	}
 	select {
 	case g.slots <- struct{}{}:
 	default:
+		g.meter.refused(what, "busy")
 		return nil, crm.Refuse(crm.TooMany, "module_busy", "Module", g.name)
 	}
 	done, err := g.breaker.Allow()
 	if err != nil {
 		<-g.slots
+		g.meter.refused(what, "resting")
 		return nil, crm.Refuse(crm.Unavailable, "module_resting", "Module", g.name)
 	}
 	g.calls.Add(1)
+	started := time.Now()
 	return func(err error) {
 		done(err)
 		<-g.slots
+		g.meter.done(what, started, err)
 	}, nil
 }
 

@@ -167,7 +167,7 @@ func (x *examination) pure(ctx context.Context, first *running) (string, error) 
 }
 
 func (x *examination) describe(ctx context.Context, r *running) (answer *modulev1.DescribeResponse, err error) {
-	err = r.ask(ctx, "describe", x.m.timing.lifecycle, func(ctx context.Context) error {
+	err = r.ask(ctx, callDescribe, x.m.timing.lifecycle, func(ctx context.Context) error {
 		answer, err = r.life.Describe(ctx, &modulev1.DescribeRequest{HostVersion: x.m.hostVersion})
 		return err
 	})

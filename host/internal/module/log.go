@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
@@ -34,6 +35,7 @@ type moduleLog struct {
 	last    []crm.ModuleLogLine
 	pending []crm.ModuleLogLine
 	dropped int
+	lost    prometheus.Counter // counts them too, nil for nothing
 }
 
 func newModuleLog(id string, now func() time.Time, host *slog.Logger, sentence func(error) string) *moduleLog {
@@ -59,6 +61,9 @@ func (l *moduleLog) add(level, text, requestID string) {
 func (l *moduleLog) keep(line crm.ModuleLogLine) {
 	if len(l.pending) >= maxPending {
 		l.dropped++
+		if l.lost != nil {
+			l.lost.Inc()
+		}
 		return
 	}
 	l.pending = append(l.pending, line)

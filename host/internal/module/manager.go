@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/sdk/manifest"
@@ -91,6 +93,7 @@ type Manager struct {
 	sentence         func(error) string
 	timing           timing
 	calls            atomic.Uint64
+	registry         *prometheus.Registry
 	surface          atomic.Pointer[Surface]
 	kicked           chan struct{}
 	running          context.Context    //nolint:containedctx // from Start to Stop, for work nobody waits for
@@ -129,6 +132,7 @@ func New(o Options) *Manager {
 		}
 	}
 	m.surface.Store(&Surface{})
+	m.registry = newRegistry(m)
 	return m
 }
 
@@ -233,7 +237,8 @@ func (m *Manager) unit(row crm.Module) *unit {
 	defer m.mu.Unlock()
 	u := m.units[row.ID]
 	if u == nil {
-		u = &unit{m: m, id: row.ID, state: Installed, busy: make(chan struct{}, 1), log: newModuleLog(row.ID, m.app.Now, m.log, m.sentence)}
+		u = &unit{m: m, id: row.ID, state: Installed, busy: make(chan struct{}, 1), log: newModuleLog(row.ID, m.app.Now, m.log, m.sentence), meter: newMeter(row.ID)}
+		u.log.lost = u.meter.lost
 		m.units[row.ID] = u
 	}
 	if u.row.SHA256 != row.SHA256 || u.manifest.ID == "" {
@@ -257,6 +262,14 @@ func (m *Manager) known(id string) *unit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.units[id]
+}
+
+// meter counts for a module; nobody reads what is counted for one that isn't installed.
+func (m *Manager) meter(id string) *meter {
+	if u := m.known(id); u != nil {
+		return u.meter
+	}
+	return newMeter(id)
 }
 
 // active is the module's process, or Unavailable at once when it doesn't run.

@@ -47,6 +47,9 @@ var passedOn = []string{"Accept", "Accept-Language", "Content-Type", "User-Agent
 func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, error) {
 	r, err := m.active(q.Module)
 	if err != nil {
+		if u := m.known(q.Module); u != nil {
+			u.meter.refused(callServePage, "not_running")
+		}
 		return PageResponse{}, err
 	}
 	if err := m.mayOpen(q); err != nil {
@@ -55,7 +58,7 @@ func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, e
 	if len(q.Body) > proto.MaxBodyBytes {
 		return PageResponse{}, crm.Refuse(crm.TooLarge, "module_body_too_big", "Max", proto.MaxBodyBytes>>20)
 	}
-	leave, err := r.gate.enter()
+	leave, err := r.gate.enter(callServePage)
 	if err != nil {
 		return PageResponse{}, err
 	}

@@ -80,7 +80,7 @@ func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range maxInFlight {
-		if _, err := r.gate.enter(); err != nil {
+		if _, err := r.gate.enter(callServePage); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -85,7 +85,7 @@ func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, t *t
 	r := &running{
 		manager: m, row: row, manifest: p.manifest, process: process, log: log,
 		grants: grants, requests: map[string]asking{}, timing: pace, debugged: debugged,
-		gate:     newGate(p.manifest.ID, p.manifest.Name, process.child.done, &m.calls, log),
+		gate:     newGate(p.manifest.ID, p.manifest.Name, process.child.done, &m.calls, m.meter(p.manifest.ID), log),
 		life:     modulev1.NewModuleServiceClient(process.conn),
 		pages:    modulev1.NewPageServiceClient(process.conn),
 		settings: modulev1.NewSettingsServiceClient(process.conn),
@@ -112,7 +112,7 @@ func (r *running) setTexts(t *texts) bool {
 
 // describe asks what the module is and adds, and checks every word of it.
 func (r *running) describe(ctx context.Context) error {
-	err := r.ask(ctx, "describe", r.timing.lifecycle, func(ctx context.Context) (err error) {
+	err := r.ask(ctx, callDescribe, r.timing.lifecycle, func(ctx context.Context) (err error) {
 		r.described, err = r.life.Describe(ctx, &modulev1.DescribeRequest{HostVersion: r.manager.hostVersion})
 		return err
 	})
@@ -173,7 +173,7 @@ func (r *running) activate(ctx context.Context) error {
 	if err != nil {
 		return r.startFault("module_start", err)
 	}
-	err = r.ask(ctx, "activate", r.timing.lifecycle, func(ctx context.Context) error {
+	err = r.ask(ctx, callActivate, r.timing.lifecycle, func(ctx context.Context) error {
 		_, err := r.life.Activate(ctx, &modulev1.ActivateRequest{
 			HostServicesBrokerId: broker, Grants: r.grants, Settings: maps.Clone(filled), HostVersion: r.manager.hostVersion,
 		})
@@ -187,22 +187,27 @@ func (r *running) activate(ctx context.Context) error {
 
 // ask makes a call of the module's own life: with a deadline, but past the circuit breaker and the
 // bound on calls, which are for the people's requests.
-func (r *running) ask(ctx context.Context, what string, limit time.Duration, do func(context.Context) error) error {
+func (r *running) ask(ctx context.Context, what call, limit time.Duration, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.gate.calls.Add(1)
-	return r.gate.fault(what, "", do(ctx))
+	started := time.Now()
+	err := do(ctx)
+	r.gate.meter.done(what, started, err)
+	return r.gate.fault(what.String(), "", err)
 }
 
 // health says whether the module works. It isn't counted among the calls: it is nobody's request.
 func (r *running) health(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timing.healthLimit)
 	defer cancel()
+	started := time.Now()
 	_, err := r.life.CheckHealth(ctx, &modulev1.CheckHealthRequest{})
 	if status.Code(err) == codes.Unimplemented {
-		return nil
+		err = nil
 	}
-	return r.gate.fault("check health", "", err)
+	r.gate.meter.done(callHealth, started, err)
+	return r.gate.fault(callHealth.String(), "", err)
 }
 
 // startFault says how a start failed: when the process ended, its exit says more than the call.
@@ -228,7 +233,7 @@ func (r *running) stop(deactivate bool) {
 	grace := time.Duration(0)
 	if deactivate {
 		ctx := context.Background()
-		err := r.ask(ctx, "deactivate", r.timing.deactivate, func(ctx context.Context) error {
+		err := r.ask(ctx, callDeactivate, r.timing.deactivate, func(ctx context.Context) error {
 			_, err := r.life.Deactivate(ctx, &modulev1.DeactivateRequest{})
 			return err
 		})

@@ -97,7 +97,7 @@ func (r *running) validate(ctx context.Context, values map[string]string) error 
 		return nil
 	}
 	var refusals map[string]string
-	err := r.gate.call(ctx, "validate settings", r.timing.hook, func(ctx context.Context) error {
+	err := r.gate.call(ctx, callValidateSettings, r.timing.hook, func(ctx context.Context) error {
 		answer, err := r.settings.Validate(ctx, &modulev1.ValidateRequest{Settings: values})
 		refusals = answer.GetRefusals()
 		return err
@@ -132,7 +132,7 @@ func (m *Manager) refreshSettings(ctx context.Context, r *running) bool {
 
 // tellSettings gives the fact to the module. One that doesn't take it is logged, not ended.
 func (r *running) tellSettings(values map[string]string) {
-	err := r.gate.call(r.manager.background(), "settings changed", r.timing.lifecycle, func(ctx context.Context) error {
+	err := r.gate.call(r.manager.background(), callSettingsChanged, r.timing.lifecycle, func(ctx context.Context) error {
 		_, err := r.settings.Changed(ctx, &modulev1.ChangedRequest{Settings: values})
 		return err
 	})

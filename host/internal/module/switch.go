@@ -81,7 +81,7 @@ func (r *running) decide(ctx context.Context, q crm.SwitchQuestion) (crm.SwitchD
 	}
 	module, all := r.manifest.ID, r.manifest.Capabilities
 	var answer *modulev1.DecideResponse
-	err := r.gate.call(ctx, "decide switch", r.timing.hook, func(ctx context.Context) (err error) {
+	err := r.gate.call(ctx, callDecideSwitch, r.timing.hook, func(ctx context.Context) (err error) {
 		answer, err = r.switches.Decide(ctx, &modulev1.DecideRequest{
 			Moment: moment, Actor: accountToWire(module, all, q.Actor), Target: accountToWire(module, all, q.Target),
 			Reason: strings.ToValidUTF8(q.Reason, "?"), Settings: *r.values.Load(),

@@ -36,6 +36,7 @@ type unit struct {
 	m       *Manager
 	id      string
 	log     *moduleLog
+	meter   *meter
 	busy    chan struct{}
 	current atomic.Pointer[running] // nil unless active
 
@@ -48,6 +49,7 @@ type unit struct {
 	placed    placed // the verified folder
 	notBefore time.Time
 	refused   string // the SHA-256 of an upgrade that would not start
+	fell      bool   // it ended by itself, or would not start, and hasn't been started since
 	wrong     int    // health checks failed in a row
 	dirty     bool   // somebody wanted to look at it while it was busy
 }
@@ -143,7 +145,10 @@ func (u *unit) adopt(r *running) {
 		r.stop(false)
 		return
 	}
-	u.state, u.problem, u.wrong, u.notBefore, u.refused = Active, nil, 0, time.Time{}, ""
+	if u.fell {
+		u.meter.restarts.Inc()
+	}
+	u.state, u.problem, u.wrong, u.notBefore, u.refused, u.fell = Active, nil, 0, time.Time{}, "", false
 	u.texts = r.texts.Load()
 	u.current.Store(r)
 	u.m.mu.Unlock()
@@ -197,10 +202,11 @@ func (u *unit) crashed(ctx context.Context, problem *crm.Error, asked, debugged 
 	}
 	if !asked {
 		crashes++
+		u.meter.crashes.Inc()
 	}
 	wait := backoff(t.backoff, t.backoffMax, crashes)
 	u.m.mu.Lock()
-	u.state, u.problem, u.notBefore = Restarting, problem, time.Now().Add(wait)
+	u.state, u.problem, u.notBefore, u.fell = Restarting, problem, time.Now().Add(wait), true
 	u.m.mu.Unlock()
 	if crashes < t.maxCrashes && !debugged {
 		u.record(ctx, Restarting, nil, crashes, since)

@@ -57,6 +57,7 @@ func routes() []route {
 	table := []route{
 		{get, "/healthz", both, open, static, (*visit).healthy},
 		{get, "/readyz", both, open, static, (*visit).ready},
+		{get, "/metrics", both, open, static, (*visit).metrics},
 		{get, "/assets/{version}/{file...}", both, open, static, (*visit).asset},
 		{get, "/favicon.ico", both, open, static, (*visit).favicon},
 

@@ -23,6 +23,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Version        string         // of the host, shown to staff
 	Draining       func() bool    // true once the program is stopping: /readyz says so; may be nil
+	Metrics        MetricsAccess  // who may read /metrics
 	MaxUpload      int64          // the largest module package taken, in bytes; 0 for 64 MiB
 }
 
@@ -43,8 +44,12 @@ type server struct {
 	sessions    *sessionStore
 	crossOrigin *http.CrossOriginProtection
 	mux         *http.ServeMux
-	general     atomic.Pointer[generalSettings]
-	spokenNow   atomic.Pointer[spoken]
+
+	metricsAccess  MetricsAccess
+	metricsHandler http.Handler
+
+	general   atomic.Pointer[generalSettings]
+	spokenNow atomic.Pointer[spoken]
 }
 
 // New makes the handler of every address. It fails when a template, a language file or a route is
@@ -56,7 +61,7 @@ func New(o Options) (http.Handler, error) {
 	s := &server{
 		app: o.App, modules: o.Modules, log: o.Log, secure: o.Secure,
 		base: strings.TrimRight(o.BasePath, "/"), proxies: o.TrustedProxies, version: o.Version, maxUpload: o.MaxUpload,
-		crossOrigin: http.NewCrossOriginProtection(),
+		crossOrigin: http.NewCrossOriginProtection(), metricsAccess: o.Metrics,
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -84,6 +89,7 @@ func (s *server) load() (err error) {
 		return fmt.Errorf("read templates: %w", err)
 	}
 	s.sessions = newSessionStore(s.app, s.base, s.secure)
+	s.metricsHandler = newMetricsHandler(s)
 	s.mux, err = s.router(routes())
 	return err
 }
