@@ -14,6 +14,7 @@ const (
 	MaxModuleValue  = 1 << 20
 	MaxModuleValues = 16 << 20
 	MaxLanguageFile = 256 << 10
+	MaxKeptVersions = 3 // of those it had before
 )
 
 // Revision reads the authority revision: raised by every change of rights, settings or modules.
@@ -73,10 +74,11 @@ func (a *App) DropStagedPackage(ctx context.Context, who crm.Who, id string) err
 	return a.store.Write(ctx, func(tx store.Tx) error { return tx.DeleteStaged(ctx, id) })
 }
 
-// InstallModule writes a module's row and keeps its package. Over an older or newer version of
-// itself it keeps whether the module is activated; settings, log and capabilities stay. Whoever
+// InstallModule writes a module's row and keeps its package, and with them what its process did on
+// trial. Over an older or newer version of itself, which is kept as one before, it keeps whether the
+// module is activated; settings, log and capabilities stay. Whoever
 // signed in must have given the own password a moment before: Denied password_confirmation_needed.
-func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg []byte) error {
+func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg []byte, trial crm.ModuleTrial) error {
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
@@ -97,18 +99,33 @@ func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg 
 		if err := tx.PutPackage(ctx, m.SHA256, pkg); err != nil {
 			return "", nil, err
 		}
-		if err := tx.PutModule(ctx, m); err != nil {
+		if err := a.putVersion(ctx, tx, m, before, trial); err != nil {
 			return "", nil, err
 		}
 		return "module:" + m.ID, detail, a.forgetWaiting(ctx, tx, m.ID)
 	})
 }
 
-// ActivateModule allows a module to run, with these grants; it forgets earlier crashes.
-func (a *App) ActivateModule(ctx context.Context, who crm.Who, id string, grants []string) error {
-	return a.changeModule(ctx, who, "module_activated", id, func(m *crm.Module) map[string]string {
+// ActivateModule allows a module to run, with these grants, and keeps what its process did on trial;
+// it forgets earlier crashes. Conflict module_changed_meanwhile when its package isn't the one with
+// this SHA-256 any more.
+func (a *App) ActivateModule(ctx context.Context, who crm.Who, id, sha256 string, grants []string, trial crm.ModuleTrial) error {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	return a.changeRights(ctx, who, "module_activated", func(tx store.Tx) (string, map[string]string, error) {
+		m, err := tx.Module(ctx, id)
+		if err != nil {
+			return "", nil, found(err, "module_not_found")
+		}
+		if m.SHA256 != sha256 {
+			return "", nil, crm.Refuse(crm.Conflict, "module_changed_meanwhile", "Module", id)
+		}
 		m.Activated, m.Grants, m.Crashes, m.CrashedAt, m.Failure = true, grants, 0, time.Time{}, ""
-		return moduleDetail(*m, "activated")
+		if err := a.putVersion(ctx, tx, m, m, trial); err != nil {
+			return "", nil, err
+		}
+		return "module:" + id, moduleDetail(m, "activated"), tx.RaiseRevision(ctx)
 	})
 }
 

@@ -52,6 +52,11 @@ func (a *App) DeleteModuleValue(ctx context.Context, id, name string) error {
 	return a.store.Write(ctx, func(tx store.Tx) error { return tx.DeleteModuleValue(ctx, id, name) })
 }
 
+// ModuleValuesSize is how much a module's own space holds, in bytes.
+func (a *App) ModuleValuesSize(ctx context.Context, id string) (int64, error) {
+	return a.store.Read().ModuleValuesSize(ctx, id, "")
+}
+
 // ModuleKeys lists names of a module's own space in order.
 func (a *App) ModuleKeys(ctx context.Context, id, prefix, after string, limit int) ([]string, error) {
 	return a.store.Read().ModuleKeys(ctx, id, prefix, after, limit)
@@ -102,17 +107,26 @@ func (a *App) DeleteModuleLanguage(ctx context.Context, who crm.Who, id, tag str
 	})
 }
 
-// WriteModuleAudit appends what a module says happened; who is zero when no person did it.
-func (a *App) WriteModuleAudit(ctx context.Context, who crm.Who, id, action string, detail map[string]string) error {
+// CleanModuleEntry bounds what a module says happened; Invalid audit_entry_invalid when it can't be.
+func CleanModuleEntry(action string, detail map[string]string) (crm.ModuleEntry, error) {
 	if action == "" || len(action) > 64 || len(detail) > 16 {
-		return crm.Refuse(crm.Invalid, "audit_entry_invalid")
+		return crm.ModuleEntry{}, crm.Refuse(crm.Invalid, "audit_entry_invalid")
 	}
 	clean := make(map[string]string, len(detail)+1)
 	for k, v := range detail {
 		clean[crm.Cut(k, 64)] = crm.Cut(v, 512)
 	}
 	clean["action"] = crm.Cut(action, 64)
-	return a.store.Write(ctx, func(tx store.Tx) error { return a.audit(ctx, tx, who, "module_entry", "module:"+id, clean) })
+	return crm.ModuleEntry{Action: clean["action"], Detail: clean}, nil
+}
+
+// WriteModuleAudit appends what a module says happened; who is zero when no person did it.
+func (a *App) WriteModuleAudit(ctx context.Context, who crm.Who, id, action string, detail map[string]string) error {
+	entry, err := CleanModuleEntry(action, detail)
+	if err != nil {
+		return err
+	}
+	return a.store.Write(ctx, func(tx store.Tx) error { return a.audit(ctx, tx, who, "module_entry", "module:"+id, entry.Detail) })
 }
 
 // Belongings counts what the database keeps for a module.

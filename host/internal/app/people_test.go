@@ -128,8 +128,10 @@ func TestEveryUseCaseAsksForItsRight(t *testing.T) {
 		"modules":         s.App.CheckModuleRights,
 		"stage":           func(w crm.Who) error { return s.App.StagePackage(ctx, w, crm.StagedPackage{ID: "x"}) },
 		"staged":          func(w crm.Who) error { _, err := s.App.StagedPackage(ctx, w, "x"); return err },
-		"install":         func(w crm.Who) error { return s.App.InstallModule(ctx, w, crm.Module{ID: "xx"}, nil) },
-		"activate":        func(w crm.Who) error { return s.App.ActivateModule(ctx, w, "xx", nil) },
+		"install": func(w crm.Who) error {
+			return s.App.InstallModule(ctx, w, crm.Module{ID: "xx"}, nil, crm.ModuleTrial{})
+		},
+		"activate":        func(w crm.Who) error { return s.App.ActivateModule(ctx, w, "xx", "", nil, crm.ModuleTrial{}) },
 		"deactivate":      func(w crm.Who) error { return s.App.DeactivateModule(ctx, w, "xx") },
 		"uninstall":       func(w crm.Who) error { return s.App.UninstallModule(ctx, w, "xx", true) },
 		"module settings": func(w crm.Who) error { return s.App.SaveModuleSettings(ctx, w, "xx", nil) },
@@ -266,12 +268,12 @@ func TestModuleRowsThroughALife(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		ctx, who := t.Context(), crm.Operator()
 		install := func(version, sum string) {
-			must(t, s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: version, Manifest: []byte("{}"), SHA256: sum}, []byte("zip "+version)))
+			must(t, s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: version, Manifest: []byte("{}"), SHA256: sum}, []byte("zip "+version), crm.ModuleTrial{}))
 		}
 		install("1.0.0", "aa")
 		before, err := s.App.Revision(ctx)
 		must(t, err)
-		must(t, s.App.ActivateModule(ctx, who, "sample", []string{"session.switch"}))
+		must(t, s.App.ActivateModule(ctx, who, "sample", "aa", []string{"session.switch"}, crm.ModuleTrial{}))
 		if after, err := s.App.Revision(ctx); err != nil || after <= before {
 			t.Errorf("activating left the revision at %d, %v", after, err)
 		}

@@ -215,9 +215,10 @@ func (a *App) HoldModule(ctx context.Context, who crm.Who, m crm.Module, asks []
 	})
 }
 
-// AcceptModule puts the version that waits in the place of the installed one, with these grants.
+// AcceptModule puts the version that waits in the place of the installed one, with these grants and
+// with what its process did on trial; the installed one is kept as one before.
 // Conflict module_changed_meanwhile when another one waits by now than the one with this SHA-256.
-func (a *App) AcceptModule(ctx context.Context, who crm.Who, id, sha256 string, grants []string) error {
+func (a *App) AcceptModule(ctx context.Context, who crm.Who, id, sha256 string, grants []string, trial crm.ModuleTrial) error {
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
@@ -234,7 +235,7 @@ func (a *App) AcceptModule(ctx context.Context, who crm.Who, id, sha256 string, 
 			return "", nil, crm.Refuse(crm.Conflict, "module_changed_meanwhile", "Module", id)
 		}
 		m.Activated, m.Grants, m.Withdrawn, m.Waiting, m.InstalledAt = before.Activated, grants, before.Withdrawn, false, a.Now()
-		if err := tx.PutModule(ctx, m); err != nil {
+		if err := a.putVersion(ctx, tx, m, before, trial); err != nil {
 			return "", nil, err
 		}
 		detail := moduleDetail(m, "installed")

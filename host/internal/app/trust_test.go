@@ -105,7 +105,7 @@ func TestTrustIsForAdministratorsAsThemselves(t *testing.T) {
 		"add":    func(w crm.Who) error { _, err := s.App.AddTrustedKey(ctx, w, "X", line); return err },
 		"remove": func(w crm.Who) error { return s.App.RemoveTrustedKey(ctx, w, "X") },
 		"hold":   func(w crm.Who) error { return s.App.HoldModule(ctx, w, crm.Module{ID: "xx"}, nil, nil) },
-		"accept": func(w crm.Who) error { return s.App.AcceptModule(ctx, w, "xx", "", nil) },
+		"accept": func(w crm.Who) error { return s.App.AcceptModule(ctx, w, "xx", "", nil, crm.ModuleTrial{}) },
 		"drop":   func(w crm.Who) error { return s.App.DropWaitingModule(ctx, w, "xx") },
 		"grants": func(w crm.Who) error { return s.App.SetModuleGrants(ctx, w, "xx", nil, nil) },
 	}
@@ -134,7 +134,7 @@ func TestInstallingAsksForTheOwnPassword(t *testing.T) {
 		ctx, visitor, elsewhere := t.Context(), s.SignIn(t, ann), s.SignIn(t, ann)
 		s.Clock.Advance(20 * time.Minute) // the password of the sign-in is long past
 		install := func(who crm.Who) error {
-			return s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "aa"}, []byte("zip"))
+			return s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "aa"}, []byte("zip"), crm.ModuleTrial{})
 		}
 		refused := func(what string, who crm.Who) {
 			t.Helper()
@@ -224,8 +224,8 @@ func TestAVersionWaitsBesideTheInstalledOne(t *testing.T) {
 		if err := s.App.HoldModule(ctx, who, version("2.0.0"), nil, nil); crm.KeyOf(err) != "module_not_found" {
 			t.Errorf("beside nothing: %v", err)
 		}
-		must(t, s.App.InstallModule(ctx, who, version("1.0.0"), []byte("one")))
-		must(t, s.App.ActivateModule(ctx, who, "sample", []string{"a"}))
+		must(t, s.App.InstallModule(ctx, who, version("1.0.0"), []byte("one"), crm.ModuleTrial{}))
+		must(t, s.App.ActivateModule(ctx, who, "sample", "sha-1.0.0", []string{"a"}, crm.ModuleTrial{}))
 		must(t, s.App.SetModuleGrants(ctx, who, "sample", []string{"a"}, []string{"b"}))
 		must(t, s.App.HoldModule(ctx, who, version("1.1.0"), []string{"c"}, []byte("two")))
 		must(t, s.App.HoldModule(ctx, who, version("1.2.0"), []string{"c"}, []byte("three")))
@@ -240,10 +240,10 @@ func TestAVersionWaitsBesideTheInstalledOne(t *testing.T) {
 		if must(t, err); waiting.Version != "1.2.0" || !waiting.Waiting || waiting.Signer != signer {
 			t.Errorf("waiting %+v", waiting)
 		}
-		if err := s.App.AcceptModule(ctx, who, "sample", "sha-1.1.0", nil); crm.KeyOf(err) != "module_changed_meanwhile" {
+		if err := s.App.AcceptModule(ctx, who, "sample", "sha-1.1.0", nil, crm.ModuleTrial{}); crm.KeyOf(err) != "module_changed_meanwhile" {
 			t.Errorf("another one: %v", err)
 		}
-		must(t, s.App.AcceptModule(ctx, who, "sample", "sha-1.2.0", []string{"a", "c"}))
+		must(t, s.App.AcceptModule(ctx, who, "sample", "sha-1.2.0", []string{"a", "c"}, crm.ModuleTrial{}))
 		m, err = s.App.Module(ctx, "sample")
 		if must(t, err); m.Version != "1.2.0" || !m.Activated || len(m.Grants) != 2 || len(m.Withdrawn) != 1 || m.Signer != signer || m.Waiting {
 			t.Errorf("accepted %+v", m)

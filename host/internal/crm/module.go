@@ -20,6 +20,31 @@ type Module struct {
 	InstalledAt time.Time
 }
 
+// KeptVersion is a version a module had before, kept so that one can go back to it.
+type KeptVersion struct {
+	ModuleID, Version, SHA256 string
+	Manifest                  []byte
+	Signer                    Signer   // as it was checked when it came
+	Grants                    []string // as it had them last
+	ReplacedAt                time.Time
+}
+
+// ModuleTrial is what a module's process did to the module's own data before it was adopted. It is
+// kept when the process is, in the same transaction, or forgotten.
+type ModuleTrial struct {
+	Values  map[string][]byte // nil for one that was deleted
+	Entries []ModuleEntry     // for the audit, in order
+}
+
+// Empty tells that nothing was done.
+func (t ModuleTrial) Empty() bool { return len(t.Values) == 0 && len(t.Entries) == 0 }
+
+// ModuleEntry is what a module says happened.
+type ModuleEntry struct {
+	Action string
+	Detail map[string]string
+}
+
 // StagedPackage is an uploaded zip that waits for an administrator's word.
 type StagedPackage struct {
 	ID       string // random, unguessable

@@ -89,30 +89,15 @@ func (m *Manager) accept(ctx context.Context, who crm.Who, u *unit, next crm.Mod
 	if err != nil {
 		return crm.Module{}, err
 	}
-	zip, err := m.app.ModulePackage(ctx, next.SHA256)
-	if err != nil {
-		return crm.Module{}, packageMissing(next, err)
-	}
-	b, _, err := m.readSigned(ctx, next.ID+".zip", zip)
+	b, err := m.readKept(ctx, next)
 	if err != nil {
 		return crm.Module{}, err
-	}
-	if b.sha256 != next.SHA256 || b.manifest.ID != next.ID || b.manifest.Version != next.Version {
-		return crm.Module{}, packageMissing(next, nil)
 	}
 	next.Activated, next.Withdrawn, next.Waiting = before.Activated, before.Withdrawn, false
 	next.Grants = append(slices.Clone(before.Grants), newGrants(b.manifest, before)...)
-	if err := m.unpack(u, b); err != nil {
-		return crm.Module{}, err
-	}
-	keep := func() error { return m.app.AcceptModule(ctx, who, next.ID, next.SHA256, next.Grants) }
-	if next.Activated {
-		return m.upgrade(ctx, u, next, b, keep)
-	}
-	if err := keep(); err != nil {
-		return crm.Module{}, err
-	}
-	return m.installed(ctx, next.ID)
+	return m.replace(ctx, u, before, next, b, func(t crm.ModuleTrial) error {
+		return m.app.AcceptModule(ctx, who, next.ID, next.SHA256, next.Grants, t)
+	})
 }
 
 // addTrust says on the rows which versions wait, and whose keys are trusted no longer.
@@ -127,7 +112,7 @@ func (m *Manager) addTrust(ctx context.Context, who crm.Who, rows []Row) error {
 	}
 	for i := range rows {
 		r := &rows[i]
-		r.SignerRevoked = r.Signer.Trusted && !slices.ContainsFunc(keys, func(k crm.TrustedKey) bool { return k.PublicKey == r.Signer.PublicKey })
+		r.SignerRevoked = revoked(r.Signer, keys)
 		for _, w := range waiting {
 			if w.ID == r.ID {
 				asks := slices.DeleteFunc(reviewGrants(manifestOf(w), r.Module), func(g ReviewGrant) bool { return !g.New })
@@ -183,6 +168,11 @@ func (m *Manager) SetGrants(ctx context.Context, who crm.Who, id string, grants 
 		}
 	}
 	withdrawn := newGrants(mf, crm.Module{Grants: grants})
+	for _, name := range row.Withdrawn {
+		if !mf.Asks(name) {
+			withdrawn = append(withdrawn, name) // another version asks for it: it doesn't come back with that one
+		}
+	}
 	if err := m.app.SetModuleGrants(ctx, who, id, granted(mf, grants), withdrawn); err != nil {
 		return err
 	}

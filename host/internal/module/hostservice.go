@@ -85,6 +85,10 @@ func (s *hostServices) intercept(ctx context.Context, request any, info *grpc.Un
 		s.running.log.add("warn", "refused: "+status.Convert(err).Message(), "")
 		return nil, err
 	}
+	if err := s.running.own.checkTrial(info.FullMethod); err != nil {
+		s.running.log.add("warn", "refused: "+status.Convert(err).Message(), "")
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, hostCallLimit)
 	defer cancel()
 	defer func() {
@@ -214,5 +218,5 @@ func (s *hostServices) WriteEntry(ctx context.Context, q *modulev1.WriteEntryReq
 		}
 		who = asking.who
 	}
-	return &modulev1.WriteEntryResponse{}, s.app.WriteModuleAudit(ctx, who, s.running.manifest.ID, q.GetAction(), q.GetDetail())
+	return &modulev1.WriteEntryResponse{}, s.running.own.write(ctx, who, q.GetAction(), q.GetDetail())
 }

@@ -25,7 +25,7 @@ func (s *hostServices) GetValue(ctx context.Context, q *modulev1.GetValueRequest
 	if err := checkKey(q.GetKey()); err != nil {
 		return nil, err
 	}
-	value, err := s.app.ModuleValue(ctx, s.running.manifest.ID, q.GetKey())
+	value, err := s.running.own.value(ctx, q.GetKey())
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *hostServices) PutValue(ctx context.Context, q *modulev1.PutValueRequest
 	if value == nil {
 		value = []byte{} // an empty value is a value
 	}
-	return &modulev1.PutValueResponse{}, s.app.PutModuleValue(ctx, s.running.manifest.ID, q.GetKey(), value)
+	return &modulev1.PutValueResponse{}, s.running.own.put(ctx, q.GetKey(), value)
 }
 
 // DeleteValue removes a value.
@@ -49,12 +49,12 @@ func (s *hostServices) DeleteValue(ctx context.Context, q *modulev1.DeleteValueR
 	if err := checkKey(q.GetKey()); err != nil {
 		return nil, err
 	}
-	return &modulev1.DeleteValueResponse{}, s.app.DeleteModuleValue(ctx, s.running.manifest.ID, q.GetKey())
+	return &modulev1.DeleteValueResponse{}, s.running.own.remove(ctx, q.GetKey())
 }
 
 // ListKeys lists keys in order.
 func (s *hostServices) ListKeys(ctx context.Context, q *modulev1.ListKeysRequest) (*modulev1.ListKeysResponse, error) {
-	keys, err := s.app.ModuleKeys(ctx, s.running.manifest.ID, q.GetPrefix(), q.GetAfter(), bounded(q.GetLimit(), 100, 1000))
+	keys, err := s.running.own.keys(ctx, q.GetPrefix(), q.GetAfter(), bounded(q.GetLimit(), 100, 1000))
 	if err != nil {
 		return nil, err
 	}

@@ -74,97 +74,103 @@ func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, signer cr
 	if asks := newGrants(b.manifest, before); row.Activated && len(asks) > 0 {
 		return m.hold(ctx, who, row, asks, zip)
 	}
-	if err := m.unpack(u, b); err != nil {
-		return crm.Module{}, err
-	}
-	if row.Activated {
-		return m.upgrade(ctx, u, row, b, func() error { return m.app.InstallModule(ctx, who, row, zip) })
-	}
-	if err := m.app.InstallModule(ctx, who, row, zip); err != nil {
-		return crm.Module{}, err
-	}
-	m.mu.Lock()
-	u.state, u.problem, u.placed = Installed, nil, m.shelf.placed(b)
-	m.mu.Unlock()
-	return m.installed(ctx, row.ID)
+	return m.replace(ctx, u, before, row, b, func(t crm.ModuleTrial) error { return m.app.InstallModule(ctx, who, row, zip, t) })
 }
 
-// installed reads the row back and shows what changed.
-func (m *Manager) installed(ctx context.Context, id string) (crm.Module, error) {
-	row, err := m.app.Module(ctx, id)
+// replace puts a verified package in the place of the installed one; keep writes its row, with what
+// the new process did on trial. An error means that the old one is as it was: running, with its
+// data. Its caller holds busy.
+func (m *Manager) replace(ctx context.Context, u *unit, before, row crm.Module, b *bundle, keep func(crm.ModuleTrial) error) (crm.Module, error) {
+	p, err := m.unpack(ctx, u, before, b)
+	if err == nil {
+		err = m.at("unpacked")
+	}
+	if err == nil && row.Activated {
+		err = m.upgrade(ctx, u, row, p, keep)
+	} else if err == nil {
+		err = m.putInactive(u, p, keep)
+	}
+	m.prune(context.WithoutCancel(ctx), u)
+	_ = m.at("pruned")
 	if err != nil {
 		return crm.Module{}, err
 	}
-	m.unit(row)
-	m.recompile()
-	m.kick()
-	return row, nil
+	return m.installed(ctx, row), nil
 }
 
-// unpack puts a package in its folder unless it is there and right. Its caller holds busy.
-func (m *Manager) unpack(u *unit, b *bundle) error {
-	if m.shelf.check(b.manifest.ID, b.manifest.Version, b.sums) == nil {
-		return nil
-	}
-	if err := m.shelf.unpack(b); err != nil {
+// putInactive replaces a module that isn't to run.
+func (m *Manager) putInactive(u *unit, p placed, keep func(crm.ModuleTrial) error) error {
+	if err := m.at("recording"); err != nil {
 		return err
 	}
+	if err := keep(crm.ModuleTrial{}); err != nil {
+		return err
+	}
+	_ = m.at("recorded")
 	m.mu.Lock()
-	u.placed = placed{} // it may have been this folder
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	u.state, u.problem, u.placed = Installed, nil, p
 	return nil
+}
+
+// installed reads the row back and shows what changed. It is there: that it can't be read now is no
+// failure of what was done.
+func (m *Manager) installed(ctx context.Context, row crm.Module) crm.Module {
+	written, err := m.app.Module(context.WithoutCancel(ctx), row.ID)
+	if err != nil {
+		m.log.Error("read a module's row back", "module", row.ID, "error", err)
+		written = row
+	}
+	m.unit(written)
+	m.recompile()
+	m.kick()
+	return written
 }
 
 // upgrade replaces an activated module once the new version answers; keep writes its row. Its
 // caller holds busy.
-func (m *Manager) upgrade(ctx context.Context, u *unit, row crm.Module, b *bundle, keep func() error) (crm.Module, error) {
-	if problems := m.unfit(b.manifest); len(problems) > 0 {
-		return crm.Module{}, &problems[0]
+func (m *Manager) upgrade(ctx context.Context, u *unit, row crm.Module, p placed, keep func(crm.ModuleTrial) error) error {
+	r, err := m.tryNew(ctx, u, row, p)
+	switch {
+	case err == nil && r != nil:
+		err = u.takeOver(r, keep)
+	case err == nil:
+		err = keep(crm.ModuleTrial{})
 	}
-	r, err := m.tryNew(ctx, u, row, b)
 	if err != nil {
-		u.log.say(slog.LevelError, "version %s would not start: %v", row.Version, err)
-		m.flushLog(ctx, u.log)
-		return crm.Module{}, err
+		u.log.say(slog.LevelError, "version %s did not take over: %v", row.Version, err)
+		m.flushLog(context.WithoutCancel(ctx), u.log)
 	}
-	if err := keep(); err != nil {
-		if r != nil {
-			r.stop(false)
-		}
-		return crm.Module{}, err
-	}
-	if r != nil {
-		u.swap(r)
-	}
-	return m.installed(ctx, row.ID)
+	return err
 }
 
-// tryNew starts the new version beside the old one. Without Start, or when the old one doesn't run,
-// it only looks whether the new one answers, and returns nothing. In safe mode it doesn't even look:
-// a repaired version must be able to take the place of the one that did the harm.
-func (m *Manager) tryNew(ctx context.Context, u *unit, row crm.Module, b *bundle) (*running, error) {
+// tryNew starts the new version beside the old one. Without Start it only looks whether the new one
+// answers, and returns nothing. In safe mode it doesn't even look: a repaired version must be able to
+// take the place of the one that did the harm.
+func (m *Manager) tryNew(ctx context.Context, u *unit, row crm.Module, p placed) (*running, error) {
+	if problems := m.unfit(p.manifest); len(problems) > 0 {
+		return nil, &problems[0]
+	}
 	if m.safe.Load() != nil {
 		return nil, nil
 	}
-	p := m.shelf.placed(b)
-	t, _, err := m.readTexts(ctx, row.ID, p, u.log)
+	r, err := m.newRunning(ctx, p, row, u.log)
 	if err != nil {
 		return nil, err
 	}
-	r, err := m.newRunning(ctx, p, row, t, u.log)
-	if err != nil {
-		return nil, err
-	}
-	if m.serving() && u.current.Load() != nil {
-		if err = r.activate(ctx); err == nil {
-			m.mu.Lock()
-			u.placed = p
-			m.mu.Unlock()
-			return r, nil
+	if err = m.at("started"); err == nil {
+		if m.serving() {
+			err = r.activate(ctx)
+		} else {
+			err = r.health(ctx)
 		}
-	} else {
-		err = r.health(ctx)
 	}
-	r.stop(false)
-	return nil, err
+	if err == nil {
+		err = m.at("activated")
+	}
+	if err != nil || !m.serving() {
+		r.stop(false)
+		return nil, err
+	}
+	return r, nil
 }

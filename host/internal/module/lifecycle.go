@@ -63,13 +63,18 @@ func (m *Manager) activate(ctx context.Context, who crm.Who, u *unit, row crm.Mo
 		r.stop(false)
 		return err
 	}
-	if err := m.app.ActivateModule(ctx, who, row.ID, row.Grants); err != nil || !serving {
-		r.stop(serving)
-		return err
+	keep := func(t crm.ModuleTrial) error {
+		return m.app.ActivateModule(ctx, who, row.ID, row.SHA256, row.Grants, t)
+	}
+	if !serving {
+		r.stop(false)
+		return keep(crm.ModuleTrial{})
 	}
 	row.Activated = true
+	if err := u.takeOver(r, keep); err != nil {
+		return err
+	}
 	m.unit(row)
-	u.adopt(r)
 	return nil
 }
 

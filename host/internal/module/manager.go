@@ -92,6 +92,7 @@ type Manager struct {
 	icons            func(string) bool
 	sentence         func(error) string
 	timing           timing
+	fault            func(step string) error // tests only: they fail or die between steps
 	calls            atomic.Uint64
 	registry         *prometheus.Registry
 	surface          atomic.Pointer[Surface]
@@ -113,6 +114,7 @@ func New(o Options) *Manager {
 		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), groups: sync.OnceValue(findCgroups), kicked: make(chan struct{}, 1), units: map[string]*unit{},
 		safeAsked: o.SafeMode, debug: o.Debug, journal: journal{path: o.Journal},
 	}
+	m.shelf.fault = m.at
 	if m.hostVersion == "" && o.App != nil {
 		m.hostVersion = o.App.Version()
 	}
@@ -153,6 +155,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.groups()
 	revision, err := m.app.Revision(ctx)
 	if err == nil {
+		m.pruneAll(ctx)
 		err = m.reconcile(ctx, true)
 	}
 	m.work.Go(func() { m.loop(revision) })
@@ -289,6 +292,15 @@ func (m *Manager) serving() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.started && !m.closing
+}
+
+// at stands between any two steps that change a module's version, so that tests can fail or die
+// there. The error of a step past which there is no way back is ignored.
+func (m *Manager) at(step string) error {
+	if m.fault == nil {
+		return nil
+	}
+	return m.fault(step)
 }
 
 // kick has the loop look at the database soon.

@@ -135,7 +135,7 @@ type placed struct {
 // place makes sure that the module's folder is there and right, and unpacks it from the database
 // when it isn't: on a new replica, after a restored backup, after somebody changed a file. A folder
 // this process has found right before is taken as it is: its executable is checked at every start.
-func (m *Manager) place(ctx context.Context, row crm.Module, known placed) (placed, error) {
+func (m *Manager) place(ctx context.Context, u *unit, row crm.Module, known placed) (placed, error) {
 	id, version := row.ID, row.Version
 	if known.sha256 == row.SHA256 {
 		return known, nil
@@ -151,22 +151,17 @@ func (m *Manager) place(ctx context.Context, row crm.Module, known placed) (plac
 	if err := b.checkKept(row); err != nil {
 		return placed{}, err
 	}
-	if m.shelf.check(id, version, b.sums) == nil {
-		return m.shelf.placed(b), nil
+	if p, ok := m.shelf.find(b); ok {
+		return p, nil
 	}
 	if b, err = readBundle(id+".zip", zip); err != nil {
 		return placed{}, packageMissing(row, err)
 	}
-	return m.shelf.placed(b), m.shelf.unpack(b)
+	return m.unpack(ctx, u, row, b)
 }
 
 func packageMissing(row crm.Module, err error) error {
 	return &crm.Error{Kind: crm.Unavailable, Key: "module_package_missing", Args: map[string]any{"SHA256": row.SHA256}, Err: err}
-}
-
-// placed says where a package stands once it is unpacked.
-func (s shelf) placed(b *bundle) placed {
-	return placed{filepath.Join(s.path, b.manifest.ID, b.manifest.Version), b.sha256, b.manifest, b.sums}
 }
 
 // start brings up a version of a module to where it answers, activated. Nothing of it is left when
@@ -196,25 +191,14 @@ func (m *Manager) probe(ctx context.Context, u *unit, row crm.Module) (*running,
 }
 
 func (m *Manager) probeAt(ctx context.Context, u *unit, row crm.Module, known placed) (*running, error) {
-	p, err := m.place(ctx, row, known)
+	p, err := m.place(ctx, u, row, known)
 	if err != nil {
 		return nil, err
 	}
 	if problems := m.unfit(p.manifest); len(problems) > 0 {
 		return nil, &problems[0]
 	}
-	t, print, err := m.readTexts(ctx, row.ID, p, u.log)
-	if err != nil {
-		return nil, err
-	}
-	r, err := m.newRunning(ctx, p, row, t, u.log)
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	u.placed, u.print = p, print
-	m.mu.Unlock()
-	return r, nil
+	return m.newRunning(ctx, p, row, u.log)
 }
 
 // readTexts merges a module's languages: the package's, then what was dropped into its folders,
@@ -285,7 +269,7 @@ func (u *unit) prints(r *running) string {
 		return ""
 	}
 	defer root.Close()
-	return fingerprint(root.FS(), path.Join(u.id, r.manifest.Version, "languages"), path.Join(u.id, "languages"))
+	return fingerprint(root.FS(), path.Join(u.id, filepath.Base(r.placed.folder), "languages"), path.Join(u.id, "languages"))
 }
 
 // flush writes what modules logged.

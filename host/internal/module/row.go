@@ -23,7 +23,10 @@ type Row struct {
 	CanActivate                         bool
 	WhyNot                              *crm.Error // why it can't be activated here
 	Waiting                             *WaitingVersion
-	SignerRevoked                       bool // who signed it was trusted then, and isn't any more
+	SignerRevoked                       bool     // who signed it was trusted then, and isn't any more
+	Kept                                int      // of the versions before
+	Before                              *Version // the newest of them, nil when there is none
+	CrashedEarly                        bool     // the installed version crashed soon after it took the place of Before
 }
 
 // WaitingVersion is an upgrade that waits until somebody accepts what it newly asks for.
@@ -48,7 +51,10 @@ func (m *Manager) Modules(ctx context.Context, who crm.Who) ([]Row, error) {
 	for i, module := range modules {
 		rows[i] = m.row(ctx, module, who)
 	}
-	return rows, m.addTrust(ctx, who, rows)
+	if err := m.addTrust(ctx, who, rows); err != nil {
+		return nil, err
+	}
+	return rows, m.addVersions(ctx, who, rows)
 }
 
 func (m *Manager) row(ctx context.Context, module crm.Module, who crm.Who) Row {

@@ -29,6 +29,9 @@ type running struct {
 	grants   []string                 // as it was told when it started
 	narrowed atomic.Pointer[[]string] // those left of them, when some were taken away since
 	process  *process
+	placed   placed
+	print    string // fingerprint of the folders translations are dropped into
+	own      *ownData
 	gate     *gate
 	timing   timing
 	debugged bool // it may take its time, and is neither killed nor started anew
@@ -59,9 +62,13 @@ type asking struct {
 }
 
 // newRunning starts a module's process and has it described, but not activated: what the module
-// says of itself must be what its manifest says, or nothing of it stays.
-func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, t *texts, log *moduleLog) (*running, error) {
+// says of itself must be what its manifest says, or nothing of it stays. It is on trial until handOver.
+func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, log *moduleLog) (*running, error) {
 	if err := m.mayStart(); err != nil {
+		return nil, err
+	}
+	t, print, err := m.readTexts(ctx, row.ID, p, log)
+	if err != nil {
 		return nil, err
 	}
 	platform := hostPlatform()
@@ -84,13 +91,14 @@ func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, t *t
 	}
 	r := &running{
 		manager: m, row: row, manifest: p.manifest, process: process, log: log,
-		grants: grants, requests: map[string]asking{}, timing: pace, debugged: debugged,
+		placed: p, own: &ownData{app: m.app, id: p.manifest.ID}, grants: grants, requests: map[string]asking{}, timing: pace, debugged: debugged,
 		gate:     newGate(p.manifest.ID, p.manifest.Name, process.child.done, &m.calls, m.meter(p.manifest.ID), log),
 		life:     modulev1.NewModuleServiceClient(process.conn),
 		pages:    modulev1.NewPageServiceClient(process.conn),
 		settings: modulev1.NewSettingsServiceClient(process.conn),
 		switches: modulev1.NewSessionSwitchServiceClient(process.conn),
 	}
+	r.print = print
 	r.setTexts(t)
 	if err := r.describe(ctx); err != nil {
 		process.stop(0)

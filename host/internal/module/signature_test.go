@@ -435,10 +435,10 @@ func TestAPackageFromTheDatabaseIsCheckedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		row := rowOf(kept, signer)
-		if err := site.App.InstallModule(t.Context(), crm.Operator(), row, c.pkg); err != nil {
+		if err := site.App.InstallModule(t.Context(), crm.Operator(), row, c.pkg, crm.ModuleTrial{}); err != nil {
 			t.Fatal(err)
 		}
-		_, err = m.place(t.Context(), row, placed{})
+		_, err = m.place(t.Context(), m.unit(row), row, placed{})
 		if crm.KeyOf(err) != c.key {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -122,6 +122,9 @@ func (u *unit) bringUp(ctx context.Context, row crm.Module) {
 	u.set(Starting, nil)
 	ended := u.m.journal.starting(u.id)
 	r, err := u.m.start(ctx, u, row)
+	if err == nil {
+		err = u.takeOver(r, func(t crm.ModuleTrial) error { return u.m.app.KeepModuleTrial(ctx, u.id, t) })
+	}
 	ended()
 	if err != nil {
 		if ctx.Err() != nil {
@@ -131,10 +134,33 @@ func (u *unit) bringUp(ctx context.Context, row crm.Module) {
 		u.crashed(ctx, asProblem(err), false, slices.Contains(u.m.debug, u.id))
 		return
 	}
-	u.adopt(r)
 	if row.Crashes > 0 {
 		u.record(ctx, Active, nil, row.Crashes, row.CrashedAt)
 	}
+}
+
+// takeOver makes a process that stood its trial the module's, in the place of the running one if there
+// is one, without a moment in between. keep writes what makes it so; when it fails the process is
+// ended and the other one goes on.
+func (u *unit) takeOver(r *running, keep func(crm.ModuleTrial) error) error {
+	old := u.current.Load()
+	err := u.m.at("recording")
+	if err == nil {
+		err = r.own.handOver(old, keep)
+	}
+	if err != nil {
+		r.stop(false)
+		return err
+	}
+	_ = u.m.at("recorded") // from here on there is no way back
+	u.adopt(r)
+	_ = u.m.at("swapped")
+	if old != nil {
+		old.stop(true)
+		_ = u.m.at("old stopped")
+	}
+	u.m.prune(u.m.background(), u)
+	return nil
 }
 
 // adopt makes a started process the module's: from here on it is on the surface.
@@ -149,7 +175,7 @@ func (u *unit) adopt(r *running) {
 		u.meter.restarts.Inc()
 	}
 	u.state, u.problem, u.wrong, u.notBefore, u.refused, u.fell = Active, nil, 0, time.Time{}, "", false
-	u.texts = r.texts.Load()
+	u.texts, u.print, u.placed = r.texts.Load(), r.print, r.placed
 	u.current.Store(r)
 	u.m.mu.Unlock()
 	u.m.recompile()
@@ -273,22 +299,14 @@ func (u *unit) follow(ctx context.Context, row crm.Module) {
 		return
 	}
 	r, err := u.m.start(ctx, u, row)
+	if err == nil {
+		err = u.takeOver(r, func(t crm.ModuleTrial) error { return u.m.app.KeepModuleTrial(ctx, u.id, t) })
+	}
 	if err != nil {
 		u.m.mu.Lock()
 		u.refused, u.problem = row.SHA256, asProblem(err)
 		u.m.mu.Unlock()
 		u.log.say(slog.LevelError, "version %s would not start, the old one goes on: %v", row.Version, err)
-		return
-	}
-	u.swap(r)
-}
-
-// swap puts a started process in the place of the running one, without a moment in between.
-func (u *unit) swap(r *running) {
-	old := u.current.Load()
-	u.adopt(r)
-	if old != nil {
-		old.stop(true)
 	}
 }
 
@@ -321,7 +339,7 @@ func (u *unit) learnTexts(ctx context.Context, row crm.Module) {
 	if known {
 		return
 	}
-	t, _, err := u.m.readTexts(ctx, u.id, placed{folder: filepath.Join(u.m.shelf.path, u.id, row.Version)}, u.log)
+	t, _, err := u.m.readTexts(ctx, u.id, placed{folder: filepath.Join(u.m.shelf.path, u.id, u.m.folderOf(row))}, u.log)
 	if err != nil {
 		return // the folder comes with the first start
 	}

@@ -16,23 +16,26 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-// The names of what is underway in a module's folder.
+// The names of what is underway in a module's folder, and the sign between version and package where
+// two packages of one version stand side by side. No version has it in it.
 const (
 	stagingPrefix = ".staging-"
 	asidePrefix   = ".old-"
+	packageSign   = "~"
 )
 
 // shelf is the folder that holds unpacked modules as <id>/<version>/. Everything in it goes
 // through os.Root: no name of a package leads out of it.
 type shelf struct {
 	path  string
-	fault func(step string) // called between steps, for tests that die there
+	fault func(step string) error // called between steps, for tests that fail or die there
 }
 
-func (s shelf) at(step string) {
-	if s.fault != nil {
-		s.fault(step)
+func (s shelf) at(step string) error {
+	if s.fault == nil {
+		return nil
 	}
+	return s.fault(step)
 }
 
 func (s shelf) open() (*os.Root, error) {
@@ -55,52 +58,55 @@ func notWritable(folder string, err error) error {
 	return &crm.Error{Kind: crm.Unavailable, Key: "module_folder_not_writable", Args: map[string]any{"Path": folder, "User": name}, Err: err}
 }
 
-// unpack writes a verified package. It is staged beside, synced and renamed: dying at any step
-// leaves the old folder or the new one, and sweep clears the rest away. The old copy is never
-// deleted before the new one stands; translations dropped into it come along.
-func (s shelf) unpack(b *bundle) error {
+// dropped is where translations were dropped beside those a package brought, which come along.
+type dropped struct {
+	name string // of the folder
+	sums checksums
+}
+
+// unpack writes a verified package into a folder of its module. It is staged beside, synced and
+// renamed: dying at any step leaves the old folder or the new one, and sweep clears the rest away. The
+// old copy is never deleted before the new one stands.
+func (s shelf) unpack(b *bundle, name string, from dropped) error {
 	root, err := s.open()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	id, final := b.manifest.ID, path.Join(b.manifest.ID, b.manifest.Version)
+	id, final := b.manifest.ID, path.Join(b.manifest.ID, name)
 	staging := path.Join(id, stagingPrefix+randomName())
-	if err := s.stage(root, b, staging, final); err != nil {
+	if err := s.stage(root, b, staging, from); err != nil {
 		_ = root.RemoveAll(staging)
 		return fmt.Errorf("unpack %s %s: %w", id, b.manifest.Version, notWritable(s.path, err))
 	}
-	s.at("staged")
 	if err := s.replace(root, id, staging, final); err != nil {
+		_ = root.RemoveAll(staging)
 		return fmt.Errorf("unpack %s %s: put in place: %w", id, b.manifest.Version, err)
 	}
 	return nil
 }
 
-func (s shelf) stage(root *os.Root, b *bundle, staging, final string) error {
-	if err := root.MkdirAll(staging, 0o755); err != nil {
+func (s shelf) stage(root *os.Root, b *bundle, staging string, from dropped) error {
+	if err := errors.Join(root.MkdirAll(staging, 0o755), s.at("folder made")); err != nil {
 		return err
 	}
-	s.at("folder made")
 	executables := slices.Collect(maps.Values(b.manifest.Executables))
 	for _, e := range b.entries {
 		mode := fs.FileMode(0o644)
 		if slices.Contains(executables, e.path) {
 			mode = 0o755
 		}
-		if err := writeEntry(root, path.Join(staging, e.path), mode, e); err != nil {
+		if err := errors.Join(writeEntry(root, path.Join(staging, e.path), mode, e), s.at("file written")); err != nil {
 			return err
 		}
-		s.at("file written")
 	}
-	if err := keepTranslations(root, b, final, staging); err != nil {
+	if err := keepTranslations(root, b, from, staging); err != nil {
 		return err
 	}
-	if err := syncFolders(root, staging); err != nil {
+	if err := errors.Join(syncFolders(root, staging), s.at("synced")); err != nil {
 		return err
 	}
-	s.at("synced")
-	return checkFiles(root, staging, b.sums)
+	return errors.Join(checkFiles(root, staging, b.sums), s.at("staged"))
 }
 
 func writeEntry(root *os.Root, name string, mode fs.FileMode, e entry) error {
@@ -118,12 +124,17 @@ func writeEntry(root *os.Root, name string, mode fs.FileMode, e entry) error {
 	return nil
 }
 
-// keepTranslations copies language files that somebody dropped into the folder to be replaced.
-func keepTranslations(root *os.Root, b *bundle, from, to string) error {
-	names, _ := fs.Glob(root.FS(), path.Join(from, "languages", "*.json"))
+// keepTranslations copies language files that somebody dropped into the folder that was used so far.
+// What its own package brought isn't among them: nothing of it is seen by another.
+func keepTranslations(root *os.Root, b *bundle, from dropped, to string) error {
+	if from.sums == nil {
+		return nil
+	}
+	names, _ := fs.Glob(root.FS(), path.Join(b.manifest.ID, from.name, "languages", "*.json"))
 	for _, name := range names {
 		local := path.Join("languages", path.Base(name))
-		if _, ours := b.sums[local]; ours {
+		_, ours := b.sums[local]
+		if _, theirs := from.sums[local]; ours || theirs {
 			continue
 		}
 		text, err := root.ReadFile(name)
@@ -147,19 +158,19 @@ func (s shelf) replace(root *os.Root, id, staging, final string) error {
 		if err := root.Rename(final, aside); err != nil {
 			return err
 		}
-		s.at("moved aside")
 	}
-	if err := root.Rename(staging, final); err != nil {
+	if err = s.at("moved aside"); err == nil {
+		err = root.Rename(staging, final)
+	}
+	if err != nil {
 		if replacing {
 			err = errors.Join(err, root.Rename(aside, final))
 		}
 		return err
 	}
-	s.at("renamed")
-	if err := errors.Join(syncOne(root, id), syncOne(root, ".")); err != nil {
-		return err
+	if err := errors.Join(s.at("renamed"), syncOne(root, id), syncOne(root, "."), s.at("in place")); err != nil {
+		return err // the old copy, if there is one, is still aside: the next sweep decides
 	}
-	s.at("in place")
 	if replacing {
 		return root.RemoveAll(aside)
 	}
@@ -213,15 +224,15 @@ func restoreAside(root *os.Root, aside, final string) error {
 	return root.RemoveAll(aside)
 }
 
-// check says whether the folder of a version holds exactly what its package brought. Language
+// check says whether a folder of a module holds exactly what its package brought. Language
 // files beyond that are translations somebody dropped in, and welcome.
-func (s shelf) check(id, version string, sums checksums) error {
+func (s shelf) check(id, name string, sums checksums) error {
 	root, err := s.open()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	return checkFiles(root, path.Join(id, version), sums)
+	return checkFiles(root, path.Join(id, name), sums)
 }
 
 func checkFiles(root *os.Root, folder string, sums checksums) error {

@@ -24,11 +24,11 @@ func TestDyingWhileUnpackingLeavesOldOrNew(t *testing.T) {
 	old := mustBundle(t, kit{files: map[string]string{"assets/which": "old"}})
 	next := mustBundle(t, kit{files: map[string]string{"assets/which": "new", "assets/extra": "x"}})
 	steps := 0
-	count := shelf{path: t.TempDir(), fault: func(string) { steps++ }}
-	if err := count.unpack(old); err != nil {
+	count := shelf{path: t.TempDir(), fault: func(string) error { steps++; return nil }}
+	if err := unpackSample(count, old); err != nil {
 		t.Fatal(err)
 	}
-	if err := count.unpack(next); err != nil {
+	if err := unpackSample(count, next); err != nil {
 		t.Fatal(err)
 	}
 	if steps < 20 {
@@ -36,7 +36,7 @@ func TestDyingWhileUnpackingLeavesOldOrNew(t *testing.T) {
 	}
 	for die := range steps {
 		s := shelf{path: t.TempDir()}
-		if err := s.unpack(old); err != nil {
+		if err := unpackSample(s, old); err != nil {
 			t.Fatal(err)
 		}
 		at := dieAt(&s, die, next)
@@ -51,23 +51,27 @@ func TestDyingWhileUnpackingLeavesOldOrNew(t *testing.T) {
 		if names := list(t, filepath.Join(s.path, "sample")); !slices.Equal(names, []string{"1.0.0"}) {
 			t.Errorf("dying at %q left %v", at, names)
 		}
-		if err := s.unpack(next); err != nil || s.check("sample", "1.0.0", next.sums) != nil {
+		if err := unpackSample(s, next); err != nil || s.check("sample", "1.0.0", next.sums) != nil {
 			t.Errorf("after dying at %q it can't be unpacked: %v", at, err)
 		}
 	}
 }
 
+// unpackSample unpacks a package over what stands in its place.
+func unpackSample(s shelf, b *bundle) error { return s.unpack(b, b.manifest.Version, dropped{}) }
+
 // dieAt unpacks and panics at a step, as if the host had been killed there.
 func dieAt(s *shelf, die int, b *bundle) (at string) {
 	step := 0
-	s.fault = func(name string) {
+	s.fault = func(name string) error {
 		if at = fmt.Sprint(step, " ", name); step == die {
 			panic(at)
 		}
 		step++
+		return nil
 	}
 	defer func() { _ = recover() }()
-	_ = s.unpack(b)
+	_ = unpackSample(*s, b)
 	return at
 }
 
@@ -100,7 +104,7 @@ func TestAFolderIsTakenOnlyAsItsPackageSays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := shelf{path: t.TempDir()}
-			if err := s.unpack(b); err != nil {
+			if err := unpackSample(s, b); err != nil {
 				t.Fatal(err)
 			}
 			if err := c.change(filepath.Join(s.path, "sample", "1.0.0")); err != nil {
@@ -161,7 +165,7 @@ func TestAFolderNobodyMayWriteIsNamed(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := shelf{path: filepath.Join(file, "modules")}.unpack(mustBundle(t, kit{}))
+	err := unpackSample(shelf{path: filepath.Join(file, "modules")}, mustBundle(t, kit{}))
 	if e := asProblem(err); e.Key != "module_folder_not_writable" || e.Args["User"] == "" {
 		t.Errorf("got %v", err)
 	}

@@ -47,9 +47,12 @@ func (t Tx) PutModule(ctx context.Context, m crm.Module) error {
 		signerText(m.Signer), strings.Join(m.Withdrawn, " "))
 }
 
-// DeleteModule removes a module's row, and the version that waits beside it.
+// DeleteModule removes a module's row, the version that waits beside it and those it had before.
 func (t Tx) DeleteModule(ctx context.Context, id string) error {
 	if err := t.DeleteWaitingModule(ctx, id); err != nil {
+		return err
+	}
+	if err := t.DropKeptVersions(ctx, id); err != nil {
 		return err
 	}
 	return t.exec(ctx, "delete module", `DELETE FROM modules WHERE id = $1`, id)
@@ -66,9 +69,10 @@ func (t Tx) Package(ctx context.Context, sha256 string) ([]byte, error) {
 		`SELECT package FROM module_packages WHERE sha256 = $1`, sha256)
 }
 
-// SweepPackages removes packages no module uses.
+// SweepPackages removes packages no module uses, used before or waits to use.
 func (t Tx) SweepPackages(ctx context.Context) error {
-	return t.exec(ctx, "sweep packages", `DELETE FROM module_packages WHERE sha256 NOT IN (SELECT sha256 FROM modules) AND sha256 NOT IN (SELECT sha256 FROM waiting_modules)`)
+	return t.exec(ctx, "sweep packages", `DELETE FROM module_packages WHERE sha256 NOT IN (SELECT sha256 FROM modules)
+		AND sha256 NOT IN (SELECT sha256 FROM waiting_modules) AND sha256 NOT IN (SELECT sha256 FROM module_versions)`)
 }
 
 // PutStaged keeps an uploaded package for review.
