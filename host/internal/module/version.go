@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -59,7 +60,7 @@ func (m *Manager) version(row crm.Module, kept crm.KeptVersion, keys []crm.Trust
 	v.Loses = slices.DeleteFunc(reviewGrants(now, row), func(g ReviewGrant) bool { return !slices.Contains(has, g.Name) || slices.Contains(gets, g.Name) })
 	signer := kept.Signer
 	signer.Trusted = signer.Trusted && !v.SignerRevoked
-	if problem, ok := m.requireSigner(signer).(*crm.Error); ok {
+	if problem, ok := errors.AsType[*crm.Error](m.requireSigner(signer)); ok {
 		v.WhyNot = problem
 	} else if problems := m.unfit(then); len(problems) > 0 {
 		v.WhyNot = &problems[0]

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,8 @@ func place() (mode, id, version string) {
 	if err != nil {
 		text = []byte("normal")
 	}
-	return strings.TrimSpace(string(text)), filepath.Base(filepath.Dir(folder)), filepath.Base(folder)
+	version, _, _ = strings.Cut(filepath.Base(folder), "~") // another package of the same version may stand beside
+	return strings.TrimSpace(string(text)), filepath.Base(filepath.Dir(folder)), version
 }
 
 func manifest() []byte {
@@ -114,9 +116,15 @@ func sample() sdk.Module {
 			if mode == "refuse-activate" {
 				return errors.New("no")
 			}
+			if strings.HasPrefix(mode, "migrate") {
+				return migrate(ctx)
+			}
 			return nil
 		},
 		Deactivate: func(ctx context.Context) error {
+			if strings.HasPrefix(mode, "migrate") {
+				return sdk.HostOf(ctx).Storage.Put(ctx, "last", []byte(version))
+			}
 			// The host's services still answer now.
 			_, err := sdk.HostOf(ctx).Settings.All(ctx)
 			return err
@@ -129,6 +137,42 @@ func sample() sdk.Module {
 		m.Contributions.Navbar[0].Icon = "<script>"
 	}
 	return m
+}
+
+// migrate brings the module's own data to this version's form, as modules do when they are activated,
+// and sees that it reads what it wrote.
+func migrate(ctx context.Context) error {
+	host := sdk.HostOf(ctx)
+	keys, err := host.Storage.Keys(ctx, "only-", "", 0)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := host.Storage.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	for key, value := range map[string]string{"only-" + version: "x", "version": version} {
+		if err := host.Storage.Put(ctx, key, []byte(value)); err != nil {
+			return err
+		}
+	}
+	if err := host.Audit.Write(ctx, "migrated", map[string]string{"to": version}); err != nil {
+		return err
+	}
+	keys, err = host.Storage.Keys(ctx, "", "", 0)
+	value, missing := host.Storage.Value(ctx, "version")
+	switch {
+	case err != nil || missing != nil:
+		return errors.Join(err, missing)
+	case string(value) != version || !slices.Contains(keys, "only-"+version):
+		return fmt.Errorf("reads %s and %v", value, keys)
+	case mode == "migrate-refuse":
+		return errors.New("no")
+	case mode == "migrate-exit":
+		os.Exit(9)
+	}
+	return nil
 }
 
 // leaveChild starts a process that outlives this one unless the whole group is ended.
