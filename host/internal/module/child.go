@@ -24,10 +24,11 @@ type child struct {
 	cmd            *exec.Cmd
 	folder         string // its sockets and temporary files, nothing else
 	stdout, stderr pipe
-	done           chan struct{} // closed when it has ended and is reaped
-	box            *box          // nil: it is started directly, confined by nothing
-	group          *cgroup       // nil: its memory isn't counted
-	sated          bool          // read after done: the kernel ended it because it had taken all the memory it may
+	done           chan struct{}     // closed when it has ended and is reaped
+	box            *box              // nil: it is started directly, confined by nothing
+	refused        func(what string) // told what the process tried and may not; nil tells nobody
+	group          *cgroup           // nil: its memory isn't counted
+	sated          bool              // read after done: the kernel ended it because it had taken all the memory it may
 
 	mu     sync.Mutex
 	reaped bool

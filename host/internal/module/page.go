@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -78,8 +80,15 @@ func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, e
 	if err != nil {
 		return PageResponse{}, b.finish(err)
 	}
+	b.bound(header)
 	return PageResponse{Status: int(head.GetStatus()), Header: header, Body: b}, nil
 }
+
+// MaxPageBytes is the most HTML a module's page may be. Files may be of any length: they pass
+// through, a page is held whole to be cleaned.
+const MaxPageBytes = 4 << 20
+
+var errPageTooLong = fmt.Errorf("the page is longer than %d bytes", MaxPageBytes)
 
 // changes tells requests that may change something.
 func (q PageRequest) changes() bool {
@@ -167,6 +176,8 @@ type pageBody struct {
 	timer   *time.Timer
 	wait    time.Duration
 	rest    []byte
+	page    bool // HTML
+	taken   int  // bytes of it so far
 
 	mu      sync.Mutex
 	expired bool
@@ -195,14 +206,26 @@ func (b *pageBody) head() (*modulev1.ResponseHead, error) {
 	return head, nil
 }
 
+// bound holds a page to its length and, from its head to its end, to one wait: a file may take as
+// long as it keeps coming, but a person sees nothing of a page before its last word.
+func (b *pageBody) bound(header http.Header) {
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	b.page = err == nil && kind == "text/html"
+}
+
 // Read gives what the module wrote. Its errors are fit for people.
 func (b *pageBody) Read(p []byte) (int, error) {
 	for len(b.rest) == 0 {
 		if b.ended != nil {
 			return 0, b.ended
 		}
-		b.timer.Reset(b.wait)
+		if !b.page {
+			b.timer.Reset(b.wait)
+		}
 		part, err := b.stream.Recv()
+		if b.taken += len(part.GetChunk()); b.page && b.taken > MaxPageBytes {
+			err = errPageTooLong
+		}
 		if errors.Is(err, io.EOF) {
 			b.ended = io.EOF
 			_ = b.finish(nil)

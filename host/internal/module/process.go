@@ -125,7 +125,7 @@ func (p *process) config(l launch, executable *os.File) *plugin.ClientConfig {
 			if err != nil {
 				return nil, err
 			}
-			p.child = c
+			p.child, c.refused = c, func(what string) { l.log.add("warn", "refused: "+what, "") }
 			if l.direct {
 				return c, nil
 			}

@@ -21,6 +21,7 @@ type box struct {
 	theirs    *os.File // the launcher's end, which no module gets to see
 	report    *net.UnixConn
 	level     Level
+	refused   func(what string)
 }
 
 // enclose has the child started through the launcher: this same program, executed again, which
@@ -31,7 +32,7 @@ func (c *child) enclose(e enclosure, executable *os.File) error {
 	if err != nil {
 		return fmt.Errorf("start a module: %w", err)
 	}
-	b := &box{enclosure: e, theirs: os.NewFile(uintptr(pair[1]), "report")}
+	b := &box{enclosure: e, theirs: os.NewFile(uintptr(pair[1]), "report"), refused: c.refused}
 	ours := os.NewFile(uintptr(pair[0]), "report")
 	defer ours.Close()
 	conn, err := net.FileConn(ours)
@@ -80,7 +81,7 @@ func (b *box) await(ctx context.Context) error {
 	}
 	b.level = first.Level
 	if listener != nil {
-		go (&guard{folder: b.enclosure.Run, listener: listener}).run()
+		go newGuard(b.enclosure.Run, listener, b.refused).run()
 	}
 	if first.Refused {
 		return tooLittle(first.Level, b.enclosure.Require)

@@ -167,7 +167,7 @@ func TestSandboxBringsNothingOfTheHost(t *testing.T) {
 	if got["env"] != want || got["args"] != "["+c.enclosure.Program+"]" {
 		t.Errorf("it sees %v", got)
 	}
-	// Three of its own, and one more that Go's poller takes at its first file: none of ours.
+	// Three of its own: none of ours.
 	if got["open"] != "2" {
 		t.Errorf("its last open file is %s", got["open"])
 	}

@@ -87,16 +87,10 @@ func (v *visit) moduleRedirect(location string) error {
 	return nil
 }
 
-// maxFragment is the largest page a module may have drawn.
-const maxFragment = 4 << 20
-
 func (v *visit) moduleFragment(page module.Page, answer module.PageResponse) error {
-	fragment, err := io.ReadAll(io.LimitReader(answer.Body, maxFragment+1))
+	fragment, err := io.ReadAll(answer.Body) // which is bounded, in length and in time
 	if err != nil {
 		return err
-	}
-	if len(fragment) > maxFragment {
-		return fmt.Errorf("the page of module %s is longer than %d bytes", v.r.PathValue("module"), maxFragment)
 	}
 	clean, err := fragmentRules{here: &url.URL{Path: v.path(v.r.URL.Path)}, base: v.base, root: v.path(v.modulePrefix())}.clean(string(fragment))
 	if err != nil {

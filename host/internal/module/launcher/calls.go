@@ -80,7 +80,11 @@ func (e Enclosure) filter(landlock int, guarded bool) filter {
 	}
 	// Its flags can't be seen; without it, programs use clone.
 	f.when(unix.SYS_CLONE3, answer(refuse(unix.ENOSYS)))
-	f.when(unix.SYS_CLONE, onlyIfSet(0, unix.CLONE_THREAD)...)
+	tried := refuse(unix.EPERM)
+	if guarded {
+		tried = unix.SECCOMP_RET_USER_NOTIF // the host refuses it, and puts it on record
+	}
+	f.when(unix.SYS_CLONE, onlyIfSet(0, unix.CLONE_THREAD, tried)...)
 	self := uint32(unix.Getpid())
 	for _, call := range []uint32{unix.SYS_KILL, unix.SYS_TGKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO} {
 		f.when(call, onlyFor(0, unix.EPERM, self)...)
@@ -89,7 +93,7 @@ func (e Enclosure) filter(landlock int, guarded bool) filter {
 	f.when(unix.SYS_PRCTL, notFor(0, unix.PR_SET_PDEATHSIG, unix.PR_SET_PTRACER, unix.PR_SET_MM)...)
 	f.when(unix.SYS_FCNTL, notFor(1, unix.F_SETOWN, unix.F_SETOWN_EX, unix.F_SETSIG, unix.F_NOTIFY)...) // signals by another door
 	f.when(unix.SYS_IOCTL, notFor(1, fiosetown, siocspgrp, unix.TIOCSTI, unix.TIOCLINUX)...)
-	f.sockets(e.Network)
+	f.sockets(e.Network, guarded)
 	if guarded {
 		f.when(unix.SYS_CONNECT, answer(unix.SECCOMP_RET_USER_NOTIF))
 	}
@@ -103,8 +107,9 @@ const (
 )
 
 // sockets leaves local streams, and with the grant TCP (in all its kinds) and UDP: no raw packets,
-// no netlink, no virtual machines' or Bluetooth sockets.
-func (f *filter) sockets(network bool) {
+// no netlink, no virtual machines' or Bluetooth sockets. What is refused, the host refuses where it
+// listens, and puts it on record.
+func (f *filter) sockets(network, guarded bool) {
 	const kindOf = 0xf // the rest of the argument are flags
 	local := []unix.SockFilter{
 		argument(0),
@@ -116,6 +121,9 @@ func (f *filter) sockets(network bool) {
 	}
 	refused := answer(refuse(unix.EACCES))
 	f.when(unix.SYS_SOCKETPAIR, append(slices.Clone(local), refused)...)
+	if guarded {
+		refused = answer(unix.SECCOMP_RET_USER_NOTIF)
+	}
 	if !network {
 		f.when(unix.SYS_SOCKET, append(local, refused)...)
 		return
@@ -142,11 +150,11 @@ func (f *filter) unless(value, verdict uint32) {
 }
 
 // onlyIfSet allows a call with a bit in an argument.
-func onlyIfSet(index, bit uint32) []unix.SockFilter {
+func onlyIfSet(index, bit, otherwise uint32) []unix.SockFilter {
 	return []unix.SockFilter{
 		argument(index),
 		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: bit, Jf: 1},
-		answer(unix.SECCOMP_RET_ALLOW), answer(refuse(unix.EPERM)),
+		answer(unix.SECCOMP_RET_ALLOW), answer(otherwise),
 	}
 }
 

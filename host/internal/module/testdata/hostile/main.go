@@ -7,6 +7,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,35 +22,25 @@ import (
 
 func main() {
 	signal.Ignore(unix.SIGXFSZ)
-	switch mode() {
-	case "files":
-		files()
-	case "network":
-		network()
-	case "sockets":
-		sockets()
-	case "processes":
-		processes()
-	case "machine":
-		machine()
-	case "memory":
-		memory()
-	case "take":
-		take()
-	case "threads":
-		threads()
-	case "surroundings":
-		surroundings()
-	case "wait":
+	word, attack, _ := strings.Cut(mode(), " ")
+	if word == "rogue" {
+		serve(attack)
+		return
+	}
+	tries[word]()
+}
+
+// out is where answers go.
+var out io.Writer = os.Stdout
+
+var tries = map[string]func(){
+	"files": files, "network": network, "sockets": sockets, "processes": processes, "machine": machine, "memory": memory, "take": take,
+	"threads": threads, "surroundings": surroundings, "flood": flood, "fake-report": fakeReport,
+	"wait": func() {
 		fmt.Println("ready: ok")
 		time.Sleep(time.Hour)
-	case "print":
-		fmt.Println("1|1|unix|/run/docker.sock|grpc|")
-	case "flood":
-		flood()
-	case "fake-report":
-		fakeReport()
-	}
+	},
+	"print": func() { fmt.Println("1|1|unix|/run/docker.sock|grpc|") },
 }
 
 func mode() string {
@@ -72,10 +63,10 @@ func say(name string, err error) {
 		err = nil
 	}
 	if err == nil {
-		fmt.Printf("%s: ok\n", name)
+		fmt.Fprintf(out, "%s: ok\n", name)
 		return
 	}
-	fmt.Printf("%s: %v\n", name, err)
+	fmt.Fprintf(out, "%s: %v\n", name, err)
 }
 
 func call(name string, number uintptr, args ...uintptr) {
@@ -168,7 +159,7 @@ func fork() {
 		}
 	}
 	say("fork", err)
-	fmt.Printf("forked: %d\n", forked)
+	fmt.Fprintf(out, "forked: %d\n", forked)
 	call("clone3", unix.SYS_CLONE3, word, 64)
 	_, err = os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
 	if path, is := err.(*os.PathError); is {
@@ -189,13 +180,13 @@ func machine() {
 	say("chroot", unix.Chroot(os.Getenv("TMPDIR")))
 	call("clock", unix.SYS_CLOCK_SETTIME, 0, word)
 	call("unknown call", 5000)
-	fmt.Printf("capabilities: %s\n", capabilities())
+	fmt.Fprintf(out, "capabilities: %s\n", capabilities())
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
-	fmt.Printf("no_new_privs: %d %v\n", dumpable, err)
+	fmt.Fprintf(out, "no_new_privs: %d %v\n", dumpable, err)
 	var death int32
 	err = unix.Prctl(unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&death)), 0, 0, 0)
-	fmt.Printf("parent death: %d %v\n", death, err)
-	fmt.Printf("leads its group: %v\n", unix.Getpgrp() == os.Getpid())
+	fmt.Fprintf(out, "parent death: %d %v\n", death, err)
+	fmt.Fprintf(out, "leads its group: %v\n", unix.Getpgrp() == os.Getpid())
 }
 
 func capabilities() string {
@@ -218,7 +209,7 @@ func memory() {
 	err = unix.Prlimit(0, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 8 << 30, Max: 8 << 30}, nil)
 	say("raise", err)
 	_ = unix.Getrlimit(unix.RLIMIT_CORE, &limit)
-	fmt.Printf("core: %d\n", limit.Max)
+	fmt.Fprintf(out, "core: %d\n", limit.Max)
 }
 
 // take takes 4 GiB as a program does.
@@ -230,7 +221,7 @@ func take() {
 			block[i] = 1
 		}
 		held = append(held, block)
-		fmt.Println("taken:", len(held))
+		fmt.Fprintln(out, "taken:", len(held))
 	}
 	runtime.KeepAlive(held)
 }
@@ -246,22 +237,24 @@ func threads() {
 		}()
 		<-started
 		if n%100 == 0 {
-			fmt.Println("threads:", n)
+			fmt.Fprintln(out, "threads:", n)
 		}
 	}
 }
 
-// surroundings tells what came along from the host.
+// surroundings tells what came along from the host: files of any kind, but not the nameless ones
+// that Go's own poller makes.
 func surroundings() {
 	for fd := range 64 {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
-			fmt.Printf("open: %d\n", fd)
+		var stat unix.Stat_t
+		if err := unix.Fstat(fd, &stat); err == nil && stat.Mode&unix.S_IFMT != 0 {
+			fmt.Fprintf(out, "open: %d\n", fd)
 		}
 	}
 	env := os.Environ()
 	slices.Sort(env)
-	fmt.Println("env:", strings.Join(env, " "))
-	fmt.Println("args:", os.Args)
+	fmt.Fprintln(out, "env:", strings.Join(env, " "))
+	fmt.Fprintln(out, "args:", os.Args)
 }
 
 func flood() {
@@ -279,5 +272,5 @@ func fakeReport() {
 	for fd := 3; fd < 64; fd++ {
 		_, _ = unix.Write(fd, []byte(`{"level":{"files":true,"network":true,"sockets":true,"privileges":true,"resources":true,"landlock":99}}`))
 	}
-	fmt.Println("said: ok")
+	fmt.Fprintln(out, "said: ok")
 }

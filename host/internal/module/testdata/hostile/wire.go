@@ -1,0 +1,271 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/understudy-crm/understudy/proto"
+	modulev1 "github.com/understudy-crm/understudy/proto/understudy/module/v1"
+)
+
+// rogue is a module that keeps to the handshake and to little else. It speaks the contract by
+// hand: the sdk would keep it from most of this. Its attack is the word after "rogue " in its mode.
+type rogue struct {
+	plugin.NetRPCUnsupportedPlugin
+	modulev1.UnimplementedModuleServiceServer
+	modulev1.UnimplementedPageServiceServer
+	modulev1.UnimplementedSettingsServiceServer
+	modulev1.UnimplementedSessionSwitchServiceServer
+	attack string
+	broker *plugin.GRPCBroker
+	host   *grpc.ClientConn
+	checks atomic.Int32
+}
+
+func serve(attack string) {
+	r := &rogue{attack: attack}
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig:  plugin.HandshakeConfig{MagicCookieKey: proto.HandshakeCookieKey, MagicCookieValue: proto.HandshakeCookieValue},
+		VersionedPlugins: map[int]plugin.PluginSet{proto.ProtocolVersion: {proto.PluginName: r}},
+		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(options, grpc.MaxSendMsgSize(1<<30), grpc.MaxRecvMsgSize(1<<30))...)
+		},
+	})
+}
+
+func (r *rogue) GRPCServer(broker *plugin.GRPCBroker, server *grpc.Server) error {
+	r.broker = broker
+	modulev1.RegisterModuleServiceServer(server, r)
+	modulev1.RegisterPageServiceServer(server, r)
+	modulev1.RegisterSettingsServiceServer(server, settings{rogue: r})
+	modulev1.RegisterSessionSwitchServiceServer(server, r)
+	return nil
+}
+
+func (*rogue) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, status.Error(codes.Unimplemented, "a module is no client")
+}
+
+// at misbehaves when a moment is the attack's: it hangs, lies about its bytes, sends too many of
+// them, or fails in words that are none of the contract's.
+func (r *rogue) at(moment string, unknown func(protoreflect.RawFields)) error {
+	switch r.attack {
+	case moment + "-hang":
+		select {}
+	case moment + "-garbage":
+		unknown([]byte{0xff, 0xff, 0xff, 0xff})
+	case moment + "-big":
+		unknown(append([]byte{0xfa, 0x3f, 0x80, 0x80, 0x80, 0x32}, make([]byte, 100<<20)...)) // field 1023, 100 MiB of it
+	case moment + "-words":
+		return status.Error(codes.Code(4242), "<script>alert(1)</script>\r\n\x1b[31mroot password?\u202e")
+	}
+	return nil
+}
+
+func (r *rogue) Describe(context.Context, *modulev1.DescribeRequest) (*modulev1.DescribeResponse, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	folder := filepath.Dir(filepath.Dir(executable))
+	d := &modulev1.DescribeResponse{
+		Id: filepath.Base(filepath.Dir(folder)), Version: filepath.Base(folder), Contributions: contributions(r.attack),
+		Hooks: []modulev1.Hook{modulev1.Hook_HOOK_VALIDATE_SETTINGS},
+	}
+	if r.attack == "poses" {
+		d.Id = "good"
+	}
+	if manifest, err := os.ReadFile(filepath.Join(folder, "module.json")); err == nil && strings.Contains(string(manifest), "session.switch") || r.attack == "wants-more" {
+		d.Hooks = append(d.Hooks, modulev1.Hook_HOOK_DECIDE_SESSION_SWITCH)
+	}
+	return d, r.at("describe", d.ProtoReflect().SetUnknown)
+}
+
+// contributions are well-formed ones, or one that poses as something else.
+func contributions(attack string) *modulev1.Contributions {
+	admin := []modulev1.Area{modulev1.Area_AREA_ADMIN}
+	item := &modulev1.NavbarItem{Id: "rogue", LabelKey: "item", Areas: admin, Action: &modulev1.NavbarItem_GoToPage{GoToPage: "/ok"}}
+	c := &modulev1.Contributions{NavbarItems: []*modulev1.NavbarItem{item}, SettingsPages: []*modulev1.SettingsPage{{
+		TitleKey: "title", Fields: []*modulev1.SettingField{{Key: "closed", Kind: modulev1.SettingKind_SETTING_KIND_BOOL, LabelKey: "closed", DefaultValue: "false"}},
+	}}}
+	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log") {
+		c.Pages = append(c.Pages, &modulev1.Page{Path: path, TitleKey: "title", Areas: admin, UnsafeClass: modulev1.RouteClass_ROUTE_CLASS_WRITE})
+	}
+	switch attack {
+	case "label-script":
+		item.LabelKey = "<script>alert(1)</script>"
+	case "label-long":
+		item.LabelKey = strings.Repeat("x", 1<<20)
+	case "icon-script":
+		item.Icon = `user" onload="alert(1)`
+	case "item-elsewhere":
+		item.Action = &modulev1.NavbarItem_GoToPage{GoToPage: "https://elsewhere.example/"}
+	case "item-of-another":
+		item.Action = &modulev1.NavbarItem_GoToPage{GoToPage: "/../good/pick"}
+	case "page-of-another":
+		c.Pages[0].Path = "/../good/pick"
+	case "many-items":
+		for i := range 1000 {
+			c.NavbarItems = append(c.NavbarItems, &modulev1.NavbarItem{Id: fmt.Sprint("i", i), LabelKey: "item", Areas: admin, Action: item.Action})
+		}
+	}
+	return c
+}
+
+func (r *rogue) Activate(_ context.Context, q *modulev1.ActivateRequest) (*modulev1.ActivateResponse, error) {
+	var err error
+	if r.host, err = r.broker.DialWithOptions(q.GetHostServicesBrokerId(), grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(1<<30))); err != nil {
+		return nil, err
+	}
+	a := &modulev1.ActivateResponse{}
+	return a, r.at("activate", a.ProtoReflect().SetUnknown)
+}
+
+// Deactivate asks for everything there is before it answers, as somebody does who hopes that the
+// host waits for him with its hands full. What came of it goes to the log.
+func (r *rogue) Deactivate(ctx context.Context, _ *modulev1.DeactivateRequest) (*modulev1.DeactivateResponse, error) {
+	if r.attack == "deactivate-asks" {
+		fmt.Fprintln(os.Stderr, "asked while deactivated: "+strings.Join(r.askAll(ctx), ", "))
+	}
+	a := &modulev1.DeactivateResponse{}
+	return a, r.at("deactivate", a.ProtoReflect().SetUnknown)
+}
+
+// CheckHealth is well until it was believed once.
+func (r *rogue) CheckHealth(context.Context, *modulev1.CheckHealthRequest) (*modulev1.CheckHealthResponse, error) {
+	a := &modulev1.CheckHealthResponse{}
+	if r.checks.Add(1) == 1 {
+		return a, nil
+	}
+	return a, r.at("health", a.ProtoReflect().SetUnknown)
+}
+
+func (r *rogue) Decide(context.Context, *modulev1.DecideRequest) (*modulev1.DecideResponse, error) {
+	a := &modulev1.DecideResponse{Allowed: true} // without a limit
+	return a, r.at("decide", a.ProtoReflect().SetUnknown)
+}
+
+type settings struct {
+	modulev1.UnimplementedSettingsServiceServer
+	rogue *rogue
+}
+
+func (s settings) Validate(context.Context, *modulev1.ValidateRequest) (*modulev1.ValidateResponse, error) {
+	a := &modulev1.ValidateResponse{}
+	return a, s.rogue.at("validate", a.ProtoReflect().SetUnknown)
+}
+
+func (s settings) Changed(context.Context, *modulev1.ChangedRequest) (*modulev1.ChangedResponse, error) {
+	a := &modulev1.ChangedResponse{}
+	return a, s.rogue.at("changed", a.ProtoReflect().SetUnknown)
+}
+
+// askAll calls each method of each of the host's services, and says how each call ended.
+func (r *rogue) askAll(ctx context.Context) []string {
+	var said []string
+	services := modulev1.File_understudy_module_v1_host_proto.Services()
+	for i := range services.Len() {
+		methods := services.Get(i).Methods()
+		for j := range methods.Len() {
+			name := fmt.Sprintf("%s/%s", services.Get(i).FullName(), methods.Get(j).Name())
+			err := r.host.Invoke(ctx, "/"+name, &emptypb.Empty{}, &emptypb.Empty{})
+			said = append(said, strings.TrimPrefix(name, "understudy.module.v1.")+" "+status.Code(err).String())
+		}
+	}
+	return said
+}
+
+func (r *rogue) Serve(q *modulev1.ServeRequest, stream grpc.ServerStreamingServer[modulev1.ServeResponse]) error {
+	head := &modulev1.ResponseHead{Status: 200, Header: map[string]string{"Content-Type": "text/html; charset=utf-8"}}
+	text := []byte("<p>fine</p>")
+	switch q.GetPath() {
+	case "/hang":
+		select {}
+	case "/status":
+		head.Status = 99
+	case "/line-break":
+		head.Header["Content-Disposition"] = "x\r\nSet-Cookie: stolen=1"
+	case "/away":
+		head.Status, head.Header["Location"] = 303, `https://elsewhere.example/`
+	case "/cookie":
+		head.Header["Set-Cookie"], head.Header["Access-Control-Allow-Origin"] = "stolen=1", "*"
+	case "/script":
+		text = []byte(`<p onclick="steal()">fine<script>steal()</script><form action="/admin/staff"><iframe src="//elsewhere.example"></p>`)
+	case "/words":
+		return status.Error(codes.Code(4242), "<script>alert(1)</script>\r\n\x1b[31mroot password?\u202e")
+	case "/kill":
+		os.Exit(3)
+	case "/log":
+		for i := range 20_000 {
+			fmt.Fprintln(os.Stderr, "line", i, strings.Repeat("x", 500))
+		}
+	case "/garbage":
+		answer := &modulev1.ServeResponse{}
+		answer.ProtoReflect().SetUnknown([]byte{0xff, 0xff, 0xff, 0xff})
+		return stream.Send(answer)
+	case "/no-head":
+		return stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: text}})
+	case "/big-message":
+		text = bytes.Repeat([]byte("x"), 100<<20)
+	case "/ask":
+		text, _ = json.Marshal(r.askAll(stream.Context()))
+	case "/publish":
+		_, err := modulev1.NewContributionServiceClient(r.host).Publish(stream.Context(), &modulev1.PublishRequest{Contributions: contributions(q.GetQuery())})
+		text = []byte(err.Error())
+	case "/try":
+		text = try(q.GetQuery())
+	}
+	if err := stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Head{Head: head}}); err != nil {
+		return err
+	}
+	for i := range map[bool]int{false: 1, true: 1600}[q.GetPath() == "/big-page"] {
+		if i == 1 {
+			text = bytes.Repeat([]byte("x"), proto.MaxChunkBytes)
+		}
+		if err := stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: text}}); err != nil {
+			return err
+		}
+	}
+	if q.GetPath() == "/hang-body" {
+		for stream.Context().Err() == nil { // a little now and then, so that it never looks idle
+			time.Sleep(50 * time.Millisecond)
+			_ = stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: []byte(" ")}})
+		}
+	}
+	return nil
+}
+
+// try makes the tries of a mode, and returns what they say. The rest of the query is what they need
+// to know.
+func try(query string) []byte {
+	mode, known, _ := strings.Cut(query, "&")
+	values, err := url.ParseQuery(known)
+	for name := range values {
+		err = errors.Join(err, os.Setenv(name, values.Get(name)))
+	}
+	if err != nil {
+		return []byte(err.Error())
+	}
+	var said bytes.Buffer
+	out = &said
+	tries[mode]()
+	return said.Bytes()
+}
