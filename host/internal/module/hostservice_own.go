@@ -163,6 +163,7 @@ func (s *hostServices) Publish(_ context.Context, q *modulev1.PublishRequest) (*
 	r := s.running
 	added, err := compile(r.manifest, r.texts.Load(), r.manager.icons, q.GetContributions())
 	if err != nil {
+		r.log.add("warn", "refused: publish: "+err.Error(), "")
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	if !slices.Equal(added.capabilities, r.added.Load().capabilities) {

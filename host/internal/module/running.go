@@ -101,8 +101,9 @@ func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, log 
 	r.print = print
 	r.setTexts(t)
 	if err := r.describe(ctx); err != nil {
+		err = r.startFault("module_start", err) // before we end it ourselves
 		process.stop(0)
-		return nil, r.startFault("module_start", err)
+		return nil, err
 	}
 	return r, nil
 }
@@ -223,7 +224,7 @@ func (r *running) startFault(prefix string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if crm.KindOf(err) == crm.Unavailable {
+	if key := crm.KeyOf(err); key == "module_call_failed" || key == "module_not_running" {
 		within(time.Second/2, r.process.child.done) // the connection breaks before the process has ended
 	}
 	if fault := r.process.child.fault(prefix); fault != nil {

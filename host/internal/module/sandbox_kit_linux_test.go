@@ -148,6 +148,12 @@ func (c *cell) try(mode string, direct bool, env ...string) map[string]string {
 
 func (c *cell) refused(answers map[string]string, names ...string) {
 	c.t.Helper()
+	wantRefused(c.t, answers, names...)
+}
+
+// wantRefused looks whether the kernel has refused each of these tries.
+func wantRefused(t *testing.T, answers map[string]string, names ...string) {
+	t.Helper()
 	for _, name := range names {
 		answer, tried := answers[name]
 		if _, refusal, wrapped := strings.Cut(answer, ": "); wrapped {
@@ -156,7 +162,7 @@ func (c *cell) refused(answers map[string]string, names ...string) {
 		switch answer {
 		case "permission denied", "operation not permitted", "function not implemented", "invalid cross-device link":
 		default:
-			c.t.Errorf("%s: %q, tried %v", name, answers[name], tried)
+			t.Errorf("%s: %q, tried %v", name, answers[name], tried)
 		}
 	}
 }

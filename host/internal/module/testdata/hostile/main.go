@@ -35,7 +35,7 @@ var out io.Writer = os.Stdout
 
 var tries = map[string]func(){
 	"files": files, "network": network, "sockets": sockets, "processes": processes, "machine": machine, "memory": memory, "take": take,
-	"threads": threads, "surroundings": surroundings, "flood": flood, "fake-report": fakeReport,
+	"threads": threads, "surroundings": surroundings, "flood": flood, "escape": escape, "fake-report": fakeReport,
 	"wait": func() {
 		fmt.Println("ready: ok")
 		time.Sleep(time.Hour)

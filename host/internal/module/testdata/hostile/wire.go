@@ -102,7 +102,7 @@ func (r *rogue) Describe(context.Context, *modulev1.DescribeRequest) (*modulev1.
 // contributions are well-formed ones, or one that poses as something else.
 func contributions(attack string) *modulev1.Contributions {
 	admin := []modulev1.Area{modulev1.Area_AREA_ADMIN}
-	item := &modulev1.NavbarItem{Id: "rogue", LabelKey: "item", Areas: admin, Action: &modulev1.NavbarItem_GoToPage{GoToPage: "/ok"}}
+	item := &modulev1.NavbarItem{Id: "rogue", LabelKey: "item", Icon: "user", Areas: admin, Action: &modulev1.NavbarItem_GoToPage{GoToPage: "/ok"}}
 	c := &modulev1.Contributions{NavbarItems: []*modulev1.NavbarItem{item}, SettingsPages: []*modulev1.SettingsPage{{
 		TitleKey: "title", Fields: []*modulev1.SettingField{{Key: "closed", Kind: modulev1.SettingKind_SETTING_KIND_BOOL, LabelKey: "closed", DefaultValue: "false"}},
 	}}}
