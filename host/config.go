@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type commands struct {
 	Demo    demoCommand    `cmd:"" help:"Run the CRM on this machine alone, with example people and the shipped modules."`
 	Module  moduleCommands `cmd:"" help:"Do what Setup → Modules does, by the same rules."`
 	Admin   adminCommands  `cmd:"" help:"Make and repair sign-ins."`
+	Audit   auditCommands  `cmd:"" help:"Check the Activity Log."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -42,6 +44,7 @@ type dataFlags struct {
 	Data        string `help:"Folder of the database, the run folder and logs." env:"UNDERSTUDY_DATA" default:"data" type:"path"`
 	Modules     string `help:"Folder in which modules are unpacked." env:"UNDERSTUDY_MODULES" default:"modules" type:"path"`
 	Database    string `help:"A postgres:// URL; by default an SQLite file in the data folder." env:"UNDERSTUDY_DATABASE"`
+	Replica     string `help:"Name of this replica, where several share a database: its entries of the Activity Log are sealed in a chain of their own." env:"UNDERSTUDY_REPLICA" default:"main"`
 	Synchronous string `help:"SQLite's own setting: FULL survives a loss of power without losing the last commits." env:"UNDERSTUDY_SYNCHRONOUS" default:"FULL" enum:"NORMAL,FULL"`
 }
 
@@ -139,6 +142,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
+	db.NameChain(cmp.Or(f.Replica, store.DefaultChain))
 	a := app.New(app.Options{Store: db, Version: version, Log: log, LogKept: app.LogKept{Lines: m.LogLines, Days: m.LogDays}})
 	run, removeRun, err := f.runFolder(log)
 	if err != nil {

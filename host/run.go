@@ -20,6 +20,7 @@ const (
 	drainTimeout      = 3 * time.Second
 	stopTimeout       = 9 * time.Second
 	sweepEvery        = time.Minute
+	tellMarksEvery    = time.Hour
 )
 
 type serveCommand struct {
@@ -117,13 +118,30 @@ func (s *server) stop(web *http.Server) error {
 	return nil
 }
 
+// tellMarks puts the ends of the Activity Log's chains where who can change the database may not
+// reach: into the host's own log.
+func (s *server) tellMarks(ctx context.Context) {
+	marks, err := s.site.app.AuditHeads(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("read the ends of the Activity Log", "error", err)
+	}
+	for _, m := range marks {
+		s.log.Info("the Activity Log up to here", "mark", m.String())
+	}
+}
+
 // sweep closes now and then what nobody came back for.
 func (s *server) sweep(ctx context.Context) {
+	var told time.Time
 	every := time.NewTicker(sweepEvery)
 	defer every.Stop()
 	for {
 		if err := s.site.app.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("sweep", "error", err)
+		}
+		if now := time.Now(); now.Sub(told) >= tellMarksEvery {
+			told = now
+			s.tellMarks(ctx)
 		}
 		select {
 		case <-ctx.Done():

@@ -15,7 +15,7 @@ import (
 func coreSettings() map[string]map[string]string {
 	return map[string]map[string]string{
 		"general":  {"site_name": "Understudy", "language": "en"},
-		"security": {"session_hours": "12", "idle_minutes": "120"},
+		"security": {"session_hours": "12", "idle_minutes": "120", "audit_days": "0"},
 	}
 }
 
@@ -89,6 +89,8 @@ func checkSetting(name, value string) error {
 		}
 	case "session_hours":
 		return checkNumber(value, 1, 24*30)
+	case "audit_days":
+		return checkNumber(value, 0, 36500)
 	case "idle_minutes":
 		return checkNumber(value, 5, 60*24*30)
 	}

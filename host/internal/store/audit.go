@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,20 +13,18 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-// InsertAudit appends an entry.
-func (t Tx) InsertAudit(ctx context.Context, e crm.AuditEntry) error {
-	detail, err := json.Marshal(e.Detail)
-	if err != nil {
-		return failed("write audit detail", err)
+// InsertAudit appends an entry to its chain, with whatever else the transaction does, at its end.
+func (t Tx) InsertAudit(e crm.AuditEntry) error {
+	if t.audits == nil {
+		return failed("insert audit entry", errors.New("outside a transaction"))
 	}
-	values := make([]string, 0, len(e.Detail))
-	for _, v := range e.Detail {
-		values = append(values, v)
-	}
-	return t.exec(ctx, "insert audit entry", `INSERT INTO audit_entries (at, actor_kind, actor_id, actor_name, subject_kind, subject_id, subject_name, switch_id, action, object, detail, search, ip, request_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		millis(e.At), e.Actor.Kind, e.Actor.ID, e.ActorName, e.Subject.Kind, e.Subject.ID, e.SubjectName, e.SwitchID, e.Action, e.Object, string(detail),
-		searchText(e.ActorName, e.SubjectName, e.Action, e.Object, strings.Join(values, " ")), e.IP, e.RequestID)
+	*t.audits = append(*t.audits, e)
+	return nil
+}
+
+// auditSearch is what words are looked for in.
+func auditSearch(e crm.AuditEntry) string {
+	return searchText(e.ActorName, e.SubjectName, e.Action, e.Object, strings.Join(slices.Collect(maps.Values(e.Detail)), " "))
 }
 
 func scanAudit(row scanner) (crm.AuditEntry, error) {

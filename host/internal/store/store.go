@@ -32,6 +32,7 @@ type Store struct {
 	read   *sql.DB
 	write  *sql.DB
 	reads  *prepared // over read
+	chain  string    // of the Activity Log
 }
 
 // Open opens the database at where, a PostgreSQL URL or the path of an SQLite file, and brings its
@@ -55,7 +56,7 @@ func connect(where, synchronous string) (*Store, error) {
 		}
 		db.SetMaxOpenConns(20)
 		db.SetMaxIdleConns(20)
-		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db)}, nil
+		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db), chain: DefaultChain}, nil
 	}
 	// A folder's name may hold what means something else in an address.
 	path := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(where))
@@ -72,7 +73,7 @@ func connect(where, synchronous string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read)}, nil
+	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read), chain: DefaultChain}, nil
 }
 
 // Close closes the database.
@@ -91,6 +92,8 @@ func (s *Store) Engine() Engine { return s.engine }
 type Tx struct {
 	db     handle
 	engine Engine
+	chain  string
+	audits *[]crm.AuditEntry // written at the end; nil outside a transaction
 }
 
 type handle interface {
@@ -100,7 +103,7 @@ type handle interface {
 }
 
 // Read gives statements that read, each by itself.
-func (s *Store) Read() Tx { return Tx{s.reads, s.engine} }
+func (s *Store) Read() Tx { return Tx{db: s.reads, engine: s.engine} }
 
 // Write runs do in one transaction: all of it is kept when do returns nil, nothing otherwise.
 func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
@@ -109,7 +112,11 @@ func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
 		return unavailable(fmt.Errorf("begin: %w", err))
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, before one its error adds nothing
-	if err := do(Tx{tx, s.engine}); err != nil {
+	t := Tx{tx, s.engine, s.chain, new([]crm.AuditEntry)}
+	if err := do(t); err != nil {
+		return err
+	}
+	if err := t.sealAudits(ctx); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

@@ -11,8 +11,9 @@ import (
 // activityView is the Activity Log.
 type activityView struct {
 	*Page
-	List *list
-	Rows []activityRow
+	List  *list
+	Check string // where the record is checked, empty for who may not
+	Rows  []activityRow
 }
 
 // activityRow is an entry in words.
@@ -29,7 +30,7 @@ var activityActions = []string{
 	"signed_in", "signed_out", "sign_in_failed", "switch_started", "switch_ended", "switch_refused", "refused",
 	"staff_created", "staff_changed", "role_saved", "role_deleted", "customer_created", "customer_changed", "customer_deleted",
 	"contact_created", "contact_changed", "contact_deleted", "company_changed", "profile_changed", "password_changed", "settings_changed",
-	"module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled", "module_step_failed",
+	"activity_dropped", "module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled", "module_step_failed",
 	"safe_mode_entered", "safe_mode_left", "module_held", "module_grants_accepted", "module_grants_refused", "module_grants_changed", "trusted_key_added", "trusted_key_removed",
 }
 
@@ -45,7 +46,11 @@ func (v *visit) activity() error {
 	}
 	l := p.newList(v.text("search_activity"), found.Next, len(found.Rows), action,
 		field{Name: "from", Kind: "date", Label: v.text("filter_from")}, field{Name: "until", Kind: "date", Label: v.text("filter_until")})
-	return v.show("activity", activityView{Page: p, List: l.emptyText("empty_activity"), Rows: v.activityRows(found.Rows)})
+	view := activityView{Page: p, List: l.emptyText("empty_activity"), Rows: v.activityRows(found.Rows)}
+	if v.who.Subject.Administrator {
+		view.Check = v.path("/admin/activity/check")
+	}
+	return v.show("activity", view)
 }
 
 func (v *visit) activityRows(entries []crm.AuditEntry) []activityRow {

@@ -17,7 +17,7 @@ var (
 		"/admin/customers/1/delete", "/admin/contacts", "/admin/customers/1/contacts/new", "/admin/contacts/1", "/admin/contacts/1/delete",
 		"/admin/staff", "/admin/staff/new", "/admin/staff/2", "/admin/roles", "/admin/roles/new", "/admin/roles/1", "/admin/roles/1/delete",
 		"/admin/modules", "/admin/settings/general", "/admin/settings/security", "/admin/activity", "/admin/activity?action=signed_in&from=2026-01-01&until=2036-01-01",
-		"/admin/profile", "/session", "/logout",
+		"/admin/activity/check", "/admin/profile", "/session", "/logout",
 	}
 	portalPages = []string{"/", "/profile", "/company", "/session", "/logout"}
 	openPages   = []string{"/admin/login", "/login", "/session"}

@@ -80,6 +80,8 @@ func routes() []route {
 		{get, "/admin", admin, read, signedIn, (*visit).dashboard},
 		{get, "/admin/activity", admin, read, can(crm.ActivityView), (*visit).activity},
 
+		{get, "/admin/activity/check", admin, read, administrator, (*visit).checkAudit},
+
 		{get, "/admin/customers", admin, read, can(crm.CustomersView), (*visit).customers},
 		{get, "/admin/customers/new", admin, read, can(crm.CustomersCreate), (*visit).newCustomer},
 		{post, "/admin/customers/new", admin, write, can(crm.CustomersCreate), (*visit).saveCustomer},

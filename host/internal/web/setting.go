@@ -55,6 +55,7 @@ func (v *visit) showCoreSettings(section string, cause error) error {
 		fields = []field{
 			{Name: "session_hours", Kind: "number", Label: v.text("setting_session_hours"), Help: v.text("help_session_hours"), Value: values["session_hours"], Min: 1, Max: 720},
 			{Name: "idle_minutes", Kind: "number", Label: v.text("setting_idle_minutes"), Help: v.text("help_idle_minutes"), Value: values["idle_minutes"], Min: 5, Max: 43200},
+			{Name: "audit_days", Kind: "number", Label: v.text("setting_audit_days"), Help: v.text("help_audit_days"), Value: values["audit_days"], Min: 0, Max: 36500},
 		}
 	}
 	return v.renderSettings(settingsView{Page: p}, section, fields, cause)
