@@ -16,6 +16,9 @@ const (
 	signatureName = "SHA256SUMS.minisig"
 )
 
+// maxSums bounds a SHA256SUMS.
+const maxSums = 1 << 20
+
 type digest [sha256.Size]byte
 
 // checksums is a SHA256SUMS: the digest of every file by path.

@@ -3,7 +3,7 @@ package module
 import (
 	"archive/zip"
 	"bytes"
-	"encoding/binary"
+	"compress/flate"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/sdk/manifest"
 )
 
 // The limits of a package, checked before anything is extracted.
@@ -29,17 +30,19 @@ const (
 
 // entry is one file of a zip that kept every limit of name, kind and declared size.
 type entry struct {
-	path string
-	size int64
-	file *zip.File
+	path   string
+	size   int64
+	file   *zip.File
+	header int64 // where its own header is in the zip
 }
 
-// listEntries checks every entry and leaves out folders and junk.
-func listEntries(files []*zip.File) ([]entry, error) {
+// listEntries checks every entry and leaves out folders and junk. Headers are where the files' own
+// headers are, in their order.
+func listEntries(files []*zip.File, headers []int64) ([]entry, error) {
 	var entries []entry
 	var total uint64
 	names := newNames()
-	for _, f := range files {
+	for i, f := range files {
 		if junk(f.Name) {
 			continue
 		}
@@ -49,6 +52,9 @@ func listEntries(files []*zip.File) ([]entry, error) {
 		name := strings.TrimSuffix(f.Name, "/")
 		folder := name != f.Name
 		if err := names.add(name, folder); err != nil {
+			if isManifest(name) {
+				return nil, crm.Refuse(crm.Invalid, "module_two_manifests")
+			}
 			return nil, err
 		}
 		if folder {
@@ -57,10 +63,16 @@ func listEntries(files []*zip.File) ([]entry, error) {
 		if total += f.UncompressedSize64; total > maxTotal {
 			return nil, crm.Refuse(crm.TooLarge, "module_unpacks_too_big", "Max", maxTotal>>20)
 		}
-		entries = append(entries, entry{path: name, size: int64(f.UncompressedSize64), file: f})
+		entries = append(entries, entry{path: name, size: int64(f.UncompressedSize64), file: f, header: headers[i]})
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
 	return entries, nil
+}
+
+// isManifest tells a manifest at one of the two places where one may stand, however it is written.
+func isManifest(name string) bool {
+	_, inside, nested := strings.Cut(name, "/")
+	return fold(name) == manifest.FileName || (nested && fold(inside) == manifest.FileName)
 }
 
 // junk is what macOS and file managers add to a zip without being asked.
@@ -91,14 +103,21 @@ func checkEntry(f *zip.File) error {
 	case f.Method == zip.Store && f.UncompressedSize64 != f.CompressedSize64:
 		return badEntry(f.Name, "size")
 	}
-	if rule := checkName(strings.TrimSuffix(f.Name, "/")); rule != "" {
+	name, folder := strings.CutSuffix(f.Name, "/")
+	if rule := checkName(name); rule != "" {
 		return badEntry(f.Name, rule)
+	}
+	if f.Mode().IsDir() != folder || (folder && f.UncompressedSize64 > 0) {
+		return badEntry(f.Name, "folder")
 	}
 	return nil
 }
 
-// copyTo writes the whole content and fails when it is not exactly as long as declared, or when
-// its CRC-32 differs: a lying size is found here, without writing more than was declared.
+// errSize says that a file is not as long as the zip says.
+var errSize = errors.New("its size is not what the zip says")
+
+// copyTo writes the whole content and fails when its CRC-32 differs, or, with errSize, when it is
+// not exactly as long as declared: a lying size is found here, without writing more than was declared.
 func (e entry) copyTo(out io.Writer) error {
 	in, err := e.file.Open()
 	if err != nil {
@@ -106,13 +125,23 @@ func (e entry) copyTo(out io.Writer) error {
 	}
 	defer in.Close()
 	n, err := io.Copy(out, io.LimitReader(in, e.size+1))
-	if err != nil {
-		return err
+	switch {
+	case errors.Is(err, zip.ErrFormat), err == nil && n != e.size:
+		return errSize
+	case errors.Is(err, io.ErrUnexpectedEOF) && e.ends():
+		return errSize
 	}
-	if n != e.size {
-		return errors.New("its size is not what the zip says")
+	return err
+}
+
+// ends tells whether the packed content comes to a proper end, if not where the zip says.
+func (e entry) ends() bool {
+	raw, err := e.file.OpenRaw()
+	if err != nil || e.file.Method != zip.Deflate {
+		return false
 	}
-	return nil
+	_, err = io.Copy(io.Discard, io.LimitReader(flate.NewReader(raw), e.size+1))
+	return err == nil
 }
 
 func (e entry) bytes() ([]byte, error) {
@@ -133,30 +162,6 @@ func (e entry) platform() (string, error) {
 		return "", err
 	}
 	return platformOf(head[:n]), nil
-}
-
-// checkOverlap refuses entries that share bytes, by which a small zip can unpack to a huge one. Its
-// error's text is the name of the entry.
-func checkOverlap(entries []entry) error {
-	type span struct {
-		from, to int64
-		name     string
-	}
-	spans := make([]span, 0, len(entries))
-	for _, e := range entries {
-		from, err := e.file.DataOffset()
-		if err != nil {
-			return errors.New(printable(e.path))
-		}
-		spans = append(spans, span{from, from + int64(e.file.CompressedSize64), e.path})
-	}
-	slices.SortFunc(spans, func(a, b span) int { return int(min(max(a.from-b.from, -1), 1)) })
-	for i := 1; i < len(spans); i++ {
-		if spans[i].from < spans[i-1].to {
-			return errors.New(printable(spans[i].name))
-		}
-	}
-	return nil
 }
 
 // archiveKind tells by its first bytes what a file is, for the commonest things people upload.
@@ -182,28 +187,4 @@ func archiveKind(data []byte) string {
 		return ".tar"
 	}
 	return ""
-}
-
-// checkDirectory bounds the zip's list of files before archive/zip builds it: that reader goes on
-// for as long as it finds records, whatever their declared number.
-func checkDirectory(data []byte) error {
-	const size, comment = 22, 1 << 16
-	tail := data[max(0, len(data)-size-comment):]
-	at := bytes.LastIndex(tail, []byte("PK\x05\x06"))
-	if at < 0 || len(tail)-at < size {
-		return errors.New("the zip has no end: the download stopped early")
-	}
-	end := int64(len(data) - len(tail) + at)
-	count := binary.LittleEndian.Uint16(tail[at+10:])
-	length := int64(binary.LittleEndian.Uint32(tail[at+12:]))
-	offset := int64(binary.LittleEndian.Uint32(tail[at+16:]))
-	switch {
-	case count == 0xffff || length == 0xffffffff || offset == 0xffffffff:
-		return errors.New("zip64 is more than a module needs")
-	case offset+length > end:
-		return errors.New("the list of files is cut off")
-	case end-offset > maxDirectory:
-		return errors.New("the list of files is too long")
-	}
-	return nil
 }

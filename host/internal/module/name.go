@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -16,9 +17,15 @@ func checkName(name string) string {
 	switch {
 	case name == "" || len(name) > maxPath:
 		return "long"
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, invisible):
+	case !utf8.ValidString(name):
 		return "characters"
-	case strings.ContainsAny(name, "\\:*?\"<>|"):
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return "control"
+	case strings.ContainsFunc(name, unseen):
+		return "invisible"
+	case windowsPath(name):
+		return "windows"
+	case strings.ContainsAny(name, ":*?\"<>|"):
 		return "characters"
 	case strings.HasPrefix(name, "/"):
 		return "absolute"
@@ -31,6 +38,12 @@ func checkName(name string) string {
 		}
 	}
 	return ""
+}
+
+// windowsPath tells paths that mean something on Windows alone: of a share, from a drive, by backslashes.
+func windowsPath(name string) bool {
+	drive := len(name) > 1 && name[1] == ':' && unicode.IsLetter(rune(name[0]))
+	return drive || strings.HasPrefix(name, "//") || strings.Contains(name, "\\")
 }
 
 func checkPart(part string) string {
@@ -49,8 +62,9 @@ func checkPart(part string) string {
 
 // device tells the names Windows keeps for devices, whatever their extension.
 func device(part string) bool {
-	stem, _, _ := strings.Cut(strings.ToUpper(part), ".")
-	if slices.Contains([]string{"CON", "PRN", "AUX", "NUL"}, stem) {
+	stem, _, _ := strings.Cut(strings.ToUpper(norm.NFKC.String(part)), ".") // COM¹ is COM1 to it
+	stem = strings.TrimRight(stem, " ")
+	if slices.Contains([]string{"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}, stem) {
 		return true
 	}
 	return len(stem) == 4 && (strings.HasPrefix(stem, "COM") || strings.HasPrefix(stem, "LPT")) && stem[3] >= '0' && stem[3] <= '9'
@@ -60,6 +74,11 @@ func device(part string) bool {
 // direction, zero-width ones.
 func invisible(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r == utf8.RuneError
+}
+
+// unseen are characters that a name can have more of without looking any different.
+func unseen(r rune) bool {
+	return invisible(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // printable makes a hostile name fit for a sentence.
@@ -107,14 +126,19 @@ func (n *names) put(name string, folder, entry bool) error {
 	case !taken:
 	case was.name != name:
 		return badEntry(name, "case")
-	case was.folder != folder || (was.entry && entry):
+	case was.folder != folder:
+		return badEntry(name, "folder")
+	case was.entry && entry:
 		return badEntry(name, "twice")
 	}
 	n.seen[key] = nameUse{name, folder, entry || was.entry}
 	return nil
 }
 
-func fold(name string) string { return strings.ToLower(strings.ToUpper(norm.NFKC.String(name))) }
+// fold makes equal what some file system takes for one name.
+func fold(name string) string {
+	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(name)))
+}
 
 // Plain takes from a text what could pose as something else on a terminal or screen: controls, line
 // breaks included, and marks that turn the direction.

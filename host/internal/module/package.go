@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"path"
 	"slices"
@@ -64,8 +63,12 @@ func openBundle(filename string, data []byte) (*bundle, error) {
 		return nil, err
 	}
 	if b.entries, err = strip(entries); err != nil {
-		if inner := innerPackages(entries); len(inner) > 0 {
+		inner, others := innerPackages(entries)
+		if len(inner) > 0 {
 			return nil, &outerError{inner, b.sha256}
+		}
+		if len(others) > 0 {
+			return nil, crm.Refuse(crm.Invalid, "module_nested", "Inner", strings.Join(others, ", "))
 		}
 		return nil, err
 	}
@@ -165,6 +168,9 @@ func (b *bundle) readSums() error {
 	if i < 0 {
 		return crm.Refuse(crm.Invalid, "module_no_checksums")
 	}
+	if b.entries[i].size > maxSums {
+		return crm.Refuse(crm.Invalid, "module_checksums_invalid", "Detail", "it is too long")
+	}
 	text, err := b.text(b.entries[i])
 	if err != nil {
 		return err
@@ -225,7 +231,7 @@ func (b *bundle) hash(e entry) (digest, error) {
 		out = io.MultiWriter(h, kept)
 	}
 	if err := e.copyTo(out); err != nil {
-		return digest{}, b.damaged(e.path, err)
+		return digest{}, b.unreadable(e.path, err)
 	}
 	if kept != nil {
 		b.texts[e.path] = kept.Bytes()
@@ -236,18 +242,22 @@ func (b *bundle) hash(e entry) (digest, error) {
 	return digest(h.Sum(nil)), nil
 }
 
-// text reads a small entry and keeps it.
+// text reads an entry whose size has been checked, and keeps it.
 func (b *bundle) text(e entry) ([]byte, error) {
-	const most = 1 << 20
-	if e.size > most {
-		return nil, badEntry(e.path, "too_big")
-	}
 	var out bytes.Buffer
 	if err := e.copyTo(&out); err != nil {
-		return nil, b.damaged(e.path, err)
+		return nil, b.unreadable(e.path, err)
 	}
 	b.texts[e.path] = out.Bytes()
 	return out.Bytes(), nil
+}
+
+// unreadable says why a file's content can't be read.
+func (b *bundle) unreadable(name string, err error) error {
+	if errors.Is(err, errSize) {
+		return badEntry(name, "size")
+	}
+	return b.damaged(name, err)
 }
 
 func (b *bundle) damaged(where string, err error) error {
@@ -292,26 +302,41 @@ func (b *bundle) checkPlatform() error {
 	return nil
 }
 
-// innerPackages names the zips of an outer package that are module packages themselves.
-func innerPackages(entries []entry) []string {
-	var inner []string
+// innerPackages names the zips of an outer package that are module packages themselves, and those
+// that are not. It looks at a few, and never into zips inside those.
+func innerPackages(entries []entry) (inner, others []string) {
+	const most = 8
 	for _, e := range entries {
-		if !strings.EqualFold(path.Ext(e.path), ".zip") || e.size > DefaultMaxUpload || len(inner) >= 8 {
+		if !strings.EqualFold(path.Ext(e.path), ".zip") {
 			continue
 		}
-		data, err := e.bytes()
-		if err != nil {
-			continue
+		if len(inner)+len(others) == most {
+			break
 		}
-		nested, err := openZip(e.path, "", data)
-		if err != nil {
-			continue
-		}
-		if _, err := strip(nested); err == nil {
+		if isPackage(e) {
 			inner = append(inner, e.path)
+		} else {
+			others = append(others, e.path)
 		}
 	}
-	return inner
+	return inner, others
+}
+
+// isPackage tells whether a file is a zip with a manifest where one may stand.
+func isPackage(e entry) bool {
+	if e.size > DefaultMaxUpload {
+		return false
+	}
+	data, err := e.bytes()
+	if err != nil {
+		return false
+	}
+	nested, err := openZip(e.path, "", data)
+	if err != nil {
+		return false
+	}
+	_, err = strip(nested)
+	return err == nil
 }
 
 // innerPackage takes one zip out of an outer package.
@@ -323,7 +348,7 @@ func innerPackage(filename string, data []byte, name string) ([]byte, error) {
 		return nil, err
 	}
 	i := slices.IndexFunc(entries, func(e entry) bool { return e.path == name })
-	if i < 0 || !slices.Contains(innerPackages(entries), name) {
+	if i < 0 || !strings.EqualFold(path.Ext(name), ".zip") || !isPackage(entries[i]) {
 		return nil, crm.Refuse(crm.NotFound, "module_inner_missing", "Name", name)
 	}
 	inner, err := entries[i].bytes()
@@ -339,22 +364,34 @@ func openZip(filename, sha string, data []byte) ([]entry, error) {
 	if kind := archiveKind(data); kind != "zip" {
 		return nil, crm.Refuse(crm.Invalid, "module_not_zip", "Filename", filename, "Kind", kind)
 	}
-	if err := checkDirectory(data); err != nil {
-		return nil, damaged("", sha, err) // no name: the list of files
+	list, err := readDirectory(data)
+	if err != nil {
+		return nil, whereDamaged("", sha, err) // no name: the list of files
 	}
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return nil, damaged("", sha, err) // no name: the list of files
+		return nil, damaged("", sha, err)
 	}
-	if len(r.File) > maxEntries {
-		return nil, crm.Refuse(crm.TooLarge, "module_too_many_files", "Count", len(r.File), "Max", maxEntries)
+	if len(r.File) != len(list.headers) {
+		return nil, damaged("", sha, errors.New("the list of files can be read in two ways"))
 	}
-	entries, err := listEntries(r.File)
+	entries, err := listEntries(r.File, list.headers)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkOverlap(entries); err != nil {
-		return nil, damaged(err.Error(), sha, fmt.Errorf("%w: entries overlap", err))
+	if err := list.checkPlaces(data, entries); err != nil {
+		return nil, whereDamaged("", sha, err)
 	}
 	return entries, nil
+}
+
+// whereDamaged leaves refusals as they are and makes one of any other error.
+func whereDamaged(where, sha string, err error) error {
+	if crm.KeyOf(err) != "" {
+		return err
+	}
+	if at := (*placeError)(nil); errors.As(err, &at) {
+		where = at.where
+	}
+	return damaged(where, sha, err)
 }

@@ -111,6 +111,7 @@ func TestAGoodPackageIsTaken(t *testing.T) {
 func TestWhatIsWrongWithAPackageIsSaid(t *testing.T) {
 	needLinux(t)
 	good := zipOf(t, small(nil))
+	stored := kit{}.zip(t)
 	link := &zip.FileHeader{Name: "link"}
 	link.SetMode(0o777 | fs.ModeSymlink)
 	pipe := &zip.FileHeader{Name: "pipe"}
@@ -126,7 +127,7 @@ func TestWhatIsWrongWithAPackageIsSaid(t *testing.T) {
 		"tar.gz":            {[]byte("\x1f\x8b\x08\x00"), "module_not_zip"},
 		"cut off":           {good[:len(good)/2], "module_damaged"},
 		"no end":            {good[:len(good)-22], "module_damaged"},
-		"a flipped bit":     {flip(good, bytes.Index(good, []byte("PK\x01\x02"))-40), "module_damaged"},
+		"a flipped bit":     {flip(stored, bytes.Index(stored, []byte("Muestra"))), "module_damaged"},
 		"empty zip":         {rawZip(t, func(*zip.Writer) {}), "module_no_manifest"},
 		"documentation":     {zipOf(t, map[string]string{"index.html": "x", "img/a.png": "y"}), "module_no_manifest"},
 		"two top folders":   {zipOf(t, map[string]string{"a/module.json": "{}", "b/x": "y"}), "module_no_manifest"},
@@ -155,11 +156,11 @@ func TestWhatIsWrongWithAPackageIsSaid(t *testing.T) {
 		"parent":             {with(t, named("../evil")...), "module_bad_entry_parent"},
 		"parent inside":      {with(t, named("bin/../../evil")...), "module_bad_entry_parent"},
 		"absolute":           {with(t, named("/etc/evil")...), "module_bad_entry_absolute"},
-		"UNC":                {with(t, named(`\\server\share`)...), "module_bad_entry_characters"},
-		"backslash":          {with(t, named(`bin\evil`)...), "module_bad_entry_characters"},
-		"drive":              {with(t, named("C:evil")...), "module_bad_entry_characters"},
-		"NUL":                {with(t, named("bin/a\x00b")...), "module_bad_entry_characters"},
-		"turned around":      {with(t, named("bin/\u202egpj.exe")...), "module_bad_entry_characters"},
+		"UNC":                {with(t, named(`\\server\share`)...), "module_bad_entry_windows"},
+		"backslash":          {with(t, named(`bin\evil`)...), "module_bad_entry_windows"},
+		"drive":              {with(t, named("C:evil")...), "module_bad_entry_windows"},
+		"NUL":                {with(t, named("bin/a\x00b")...), "module_bad_entry_control"},
+		"turned around":      {with(t, named("bin/\u202egpj.exe")...), "module_bad_entry_invisible"},
 		"not UTF-8":          {with(t, named("bin/\xff")...), "module_bad_entry_characters"},
 		"dot":                {with(t, named("./evil")...), "module_bad_entry_unclean"},
 		"trailing dot":       {with(t, named("bin/evil.")...), "module_bad_entry_unclean"},
@@ -168,23 +169,23 @@ func TestWhatIsWrongWithAPackageIsSaid(t *testing.T) {
 		"long":               {with(t, named(strings.Repeat("a", maxPath+1))...), "module_bad_entry_long"},
 		"deep":               {with(t, named(deep)...), "module_bad_entry_deep"},
 		"case":               {with(t, named("BIN/other")...), "module_bad_entry_case"},
-		"case of file":       {with(t, named("MODULE.json")...), "module_bad_entry_case"},
+		"case of file":       {with(t, named("MODULE.json")...), "module_two_manifests"},
 		"composed":           {with(t, named("caf\u00e9", "cafe\u0301")...), "module_bad_entry_case"},
 		"twice":              {with(t, named("bin/sample")...), "module_bad_entry_twice"},
-		"file and folder":    {with(t, named("bin")...), "module_bad_entry_twice"},
+		"file and folder":    {with(t, named("bin")...), "module_bad_entry_folder"},
 		"link":               {with(t, link), "module_bad_entry_link"},
 		"pipe":               {with(t, pipe), "module_bad_entry_link"},
 		"encrypted":          {with(t, &zip.FileHeader{Name: "x", Flags: 1}), "module_bad_entry_encrypted"},
 		"bomb":               {zipOf(t, map[string]string{"module.json": "{}", "zeros": strings.Repeat("\x00", 8<<20)}), "module_bad_entry_ratio"},
 		"says it is huge":    {declares(t, maxFile+1), "module_bad_entry_too_big"},
 		"all too big":        {sevenTimes(t), "module_unpacks_too_big"},
-		"lies about size":    {declares(t, 5), "module_damaged"},
-		"overlapping":        {overlapping(t), "module_damaged"},
+		"lies about size":    {declares(t, 5), "module_bad_entry_size"},
+		"overlapping":        {overlapping(t), "module_overlap"},
 		"too many":           {crowded(t, maxEntries+1), "module_too_many_files"},
-		"very many":          {crowded(t, 66000), "module_damaged"},
+		"very many":          {crowded(t, 66000), "module_too_many_files"},
 		"other compression":  {compressed(t, 99), "module_bad_entry_compression"},
 		"the outer download": {zipOf(t, map[string]string{"sample.zip": string(good), "LICENSE": "x"}), "module_outer_package"},
-		"an outer of others": {zipOf(t, map[string]string{"x.zip": string(zipOf(t, map[string]string{"a": "b"}))}), "module_no_manifest"},
+		"an outer of others": {zipOf(t, map[string]string{"x.zip": string(zipOf(t, map[string]string{"a": "b"}))}), "module_nested"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := readBundle("sample.zip", c.data)
