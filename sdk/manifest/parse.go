@@ -121,8 +121,16 @@ func (r *reader) fields(where string, value any, known ...string) map[string]any
 	return object
 }
 
-// text reads a string of min to max characters without line breaks, control characters and
-// characters that turn the direction of what stands around them. A missing one is empty.
+// unseen are line breaks, control characters, characters that turn the direction of what stands
+// around them and others by which a text can look like another. The two joiners shape letters and
+// pictures, and stay.
+func unseen(char rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return char != nonJoiner && char != joiner &&
+		(unicode.In(char, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || char == utf8.RuneError)
+}
+
+// text reads a string of min to max characters that can all be seen. A missing one is empty.
 func (r *reader) text(where string, value any, min, max int) string {
 	if value == nil {
 		if min > 0 {
@@ -143,7 +151,7 @@ func (r *reader) text(where string, value any, min, max int) string {
 		r.fail(where, "begins or ends with a space")
 	}
 	for _, char := range text {
-		if unicode.IsControl(char) || unicode.Is(unicode.Bidi_Control, char) || char == utf8.RuneError {
+		if unseen(char) {
 			r.fail(where, "holds the character %U, which is not allowed", char)
 			return ""
 		}

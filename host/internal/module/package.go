@@ -151,7 +151,7 @@ func (b *bundle) readManifest() error {
 	if b.manifest, err = manifest.Parse(text); err != nil {
 		return crm.Refuse(crm.Invalid, "module_manifest_invalid", "Detail", strings.TrimPrefix(err.Error(), "module.json: "))
 	}
-	if reserved(b.manifest.ID) {
+	if reserved(b.manifest.ID) || device(b.manifest.ID) { // it will name a folder, maybe on Windows
 		return crm.Refuse(crm.Invalid, "module_id_reserved", "ID", b.manifest.ID)
 	}
 	return nil
