@@ -57,8 +57,8 @@ func special(kinds ...uint32) func(*rand.Rand, *forgery) {
 	}
 }
 
-// replaced changes a file of the package, with checksums that are right again.
-func replaced(name string, contents ...string) func(*rand.Rand, *forgery) {
+// rewritten changes a file of the package, with checksums that are right again.
+func rewritten(name string, contents ...string) func(*rand.Rand, *forgery) {
 	return func(r *rand.Rand, f *forgery) {
 		content := contents[r.IntN(len(contents))]
 		p := f.file(name)
@@ -187,23 +187,23 @@ var families = []family{
 		foreign := []byte(fakeExecutable(hostPlatform()))
 		binary.LittleEndian.PutUint16(foreign[18:], 243)
 		mf := strings.Replace(kit{}.manifest(), hostPlatform(), "linux/riscv64", 1)
-		replaced("bin/sample", string(foreign))(r, f)
+		rewritten("bin/sample", string(foreign))(r, f)
 		*f.file(manifest.FileName) = *newPart(manifest.FileName, mf, false)
 		f.sums(r, func(s checksums) {
 			s["bin/sample"], s[manifest.FileName] = sha256.Sum256(foreign), sha256.Sum256([]byte(mf))
 		})
 	}},
-	{name: "mislabelled", key: "module_mislabelled", apply: replaced("bin/sample", fakeExecutable("linux/arm64"), fakeExecutable("linux/amd64"))},
-	{name: "no program", key: "module_not_executable", apply: replaced("bin/sample", "", "#!/bin/sh\n", "\x7fELF", "MZ")},
+	{name: "mislabelled", key: "module_mislabelled", apply: rewritten("bin/sample", fakeExecutable("linux/arm64"), fakeExecutable("linux/amd64"))},
+	{name: "no program", key: "module_not_executable", apply: rewritten("bin/sample", "", "#!/bin/sh\n", "\x7fELF", "MZ")},
 	{name: "program missing", key: "module_no_executable", apply: func(r *rand.Rand, f *forgery) {
 		f.without("bin/sample")
 		f.sums(r, func(s checksums) { delete(s, "bin/sample") })
 	}},
 	{name: "no manifest", key: "module_no_manifest", apply: func(r *rand.Rand, f *forgery) { f.without(manifest.FileName) }},
 	{name: "two manifests", key: "module_two_manifests", apply: called("module.json", "Module.JSON", "MODULE.json")},
-	{name: "broken manifest", key: "module_manifest_invalid", apply: replaced(manifest.FileName, "", "{", "[]", "null", strings.Repeat("[", 10000), "\xef\xbb\xbf{}", strings.Repeat(" ", manifest.MaxBytes+1))},
+	{name: "broken manifest", key: "module_manifest_invalid", apply: rewritten(manifest.FileName, "", "{", "[]", "null", strings.Repeat("[", 10000), "\xef\xbb\xbf{}", strings.Repeat(" ", manifest.MaxBytes+1))},
 	{name: "no checksums", key: "module_no_checksums", apply: func(r *rand.Rand, f *forgery) { f.without(sumsName) }},
-	{name: "broken checksums", key: "module_checksums_invalid", apply: replaced(sumsName, "", "x", strings.Repeat("0", 64)+"  ../x\n", strings.Repeat("0", 63)+"  x\n", strings.Repeat(strings.Repeat("0", 64)+"  x\n", 2), strings.Repeat("\n", maxSums+1))},
+	{name: "broken checksums", key: "module_checksums_invalid", apply: rewritten(sumsName, "", "x", strings.Repeat("0", 64)+"  ../x\n", strings.Repeat("0", 63)+"  x\n", strings.Repeat(strings.Repeat("0", 64)+"  x\n", 2), strings.Repeat("\n", maxSums+1))},
 	{name: "wrong checksum", key: "module_tampered", apply: func(r *rand.Rand, f *forgery) {
 		f.sums(r, func(s checksums) {
 			switch names := []string{manifest.FileName, "bin/sample", "languages/en.json"}; r.IntN(3) {
@@ -217,7 +217,7 @@ var families = []family{
 		})
 	}},
 	{name: "file without checksum", key: "module_tampered", shared: true, apply: called("extra", "languages/xx.txt", "SHA256SUMS.asc")},
-	{name: "broken language", key: "module_language_invalid", apply: replaced("languages/en.json", "", "[]", "null", "{", `{"a": 1}`)},
+	{name: "broken language", key: "module_language_invalid", apply: rewritten("languages/en.json", "", "[]", "null", "{", `{"a": 1}`)},
 	{name: "something before it", key: "module_not_zip", apply: func(r *rand.Rand, f *forgery) {
 		f.before = [][]byte{[]byte("#!/bin/sh\nexit\n"), []byte("MZ"), []byte("%PDF-1.7\n"), make([]byte, 1000)}[r.IntN(4)]
 	}},
@@ -431,7 +431,7 @@ func TestNothingOfAHostileZipIsWrittenOutside(t *testing.T) {
 		if b, key := opened(t, "odd", data); key == "" {
 			taken++
 			wellNamed(t, b)
-			if err := s.unpack(b); err != nil {
+			if err := unpackSample(s, b); err != nil {
 				t.Errorf("seed %d: %v", seed, err)
 			}
 			if err := s.check("sample", "1.0.0", b.sums); err != nil {
@@ -439,7 +439,7 @@ func TestNothingOfAHostileZipIsWrittenOutside(t *testing.T) {
 			}
 		} else if unchecked := asIs(good, data); unchecked != nil {
 			forced++
-			_ = s.unpack(unchecked)
+			_ = unpackSample(s, unchecked)
 		}
 		onlyBelow(t, watched, s.path)
 		if err := os.RemoveAll(filepath.Join(s.path, "sample")); err != nil {
