@@ -65,8 +65,8 @@ type logKeptFlags struct {
 	LogDays  int `name:"modules.log_days" help:"Days for which lines of modules' logs are kept; 0 for as long as there is room." env:"UNDERSTUDY_MODULES_LOG_DAYS" default:"30"`
 }
 
-// Validate refuses bounds that keep too little to find out what went wrong.
-func (f logKeptFlags) Validate() error {
+// check refuses bounds that keep too little to find out what went wrong.
+func (f logKeptFlags) check() error {
 	const least, most = 100, 1_000_000
 	if f.LogLines < least || f.LogLines > most {
 		return fmt.Errorf("--modules.log_lines is %d; it must be from %d to %d", f.LogLines, least, most)
@@ -98,8 +98,8 @@ type metricsFlags struct {
 	Local bool   `name:"metrics.local" help:"Programs on this machine may read /metrics without the token. Turn it off behind a proxy that doesn't say for whom it asks." env:"UNDERSTUDY_METRICS_LOCAL" default:"true" negatable:""`
 }
 
-// Validate refuses a token that can be guessed.
-func (f metricsFlags) Validate() error {
+// check refuses a token that can be guessed.
+func (f metricsFlags) check() error {
 	const least = 16
 	if f.Token != "" && len(f.Token) < least {
 		return fmt.Errorf("--metrics.token has %d characters; it must have %d at least", len(f.Token), least)

@@ -21,6 +21,7 @@ type moduleCommands struct {
 	Activate   moduleActivateCommand   `cmd:"" help:"Allow an installed module to run."`
 	Deactivate moduleDeactivateCommand `cmd:"" help:"Stop a module."`
 	Uninstall  moduleUninstallCommand  `cmd:"" help:"Remove a module that is not active."`
+	Export     moduleExportCommand     `cmd:"" help:"Write what a module keeps to a file."`
 	Pack       modulePackCommand       `cmd:"" help:"Make a package of a folder."`
 	Bundle     moduleBundleCommand     `cmd:"" help:"Make the download package: a package, its documentation and the licence."`
 	Grants     moduleGrantsCommand     `cmd:"" help:"List what a module may ask of the host, or change it."`
@@ -212,7 +213,7 @@ type modulePackCommand struct {
 
 // Run packs a folder.
 func (c *modulePackCommand) Run(t *terminal) error {
-	err := writeFile(c.Out, func(f *os.File) error { return module.Pack(c.Folder, f, c.Platform) })
+	err := writeFile(c.Out, 0o644, func(f *os.File) error { return module.Pack(c.Folder, f, c.Platform) })
 	if err != nil {
 		return err
 	}
@@ -238,7 +239,7 @@ func (c *moduleBundleCommand) Run(ctx context.Context, t *terminal) error {
 		return fmt.Errorf("read the package: %w", err)
 	}
 	out := filepath.Join(c.Out, review.Manifest.ID+"-"+review.Manifest.Version+".zip")
-	if err := writeFile(out, func(f *os.File) error { return module.Bundle(pkg, c.Docs, c.License, f) }); err != nil {
+	if err := writeFile(out, 0o644, func(f *os.File) error { return module.Bundle(pkg, c.Docs, c.License, f) }); err != nil {
 		return err
 	}
 	t.printf("wrote %s\n", out)
@@ -246,12 +247,12 @@ func (c *moduleBundleCommand) Run(ctx context.Context, t *terminal) error {
 }
 
 // writeFile writes beside and renames, so that a failure leaves no half a file.
-func writeFile(path string, write func(*os.File) error) error {
+func writeFile(path string, mode os.FileMode, write func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
+	err = errors.Join(write(f), f.Chmod(mode), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

@@ -32,6 +32,11 @@ type serveCommand struct {
 	SecureCookies bool `help:"Send cookies over TLS only. Off by itself on a loopback address." env:"UNDERSTUDY_SECURE_COOKIES" default:"true" negatable:""`
 }
 
+// Validate refuses settings that make no sense, before anything is opened.
+func (c *serveCommand) Validate() error {
+	return errors.Join(c.logKeptFlags.check(), c.metricsFlags.check())
+}
+
 // Run serves until the context ends.
 func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	log := c.logger(t.errs)

@@ -68,7 +68,7 @@ func (c *moduleSignCommand) Run(t *terminal) error {
 		return fmt.Errorf("read the key: %w", err)
 	}
 	sign := func(password string) (id string, err error) {
-		return id, writeFile(c.Package, func(f *os.File) error {
+		return id, writeFile(c.Package, 0o644, func(f *os.File) error {
 			id, err = module.Sign(pkg, secret, password, time.Now(), f)
 			return err
 		})

@@ -43,10 +43,13 @@ func (t *logTrims) due(module string, lines, most int) bool {
 	return true
 }
 
-// AppendModuleLog adds lines to a module's log. Of the oldest beyond what is kept at most a tenth
+// AppendModuleLog adds lines to an installed module's log; of any other nobody could read them. Of the oldest beyond what is kept at most a tenth
 // stays until the next Sweep.
 func (a *App) AppendModuleLog(ctx context.Context, id string, lines []crm.ModuleLogLine) error {
 	return a.store.Write(ctx, func(tx store.Tx) error {
+		if installed, err := tx.ModuleInstalled(ctx, id); err != nil || !installed {
+			return err
+		}
 		for _, l := range lines {
 			if err := tx.AppendModuleLog(ctx, id, l); err != nil {
 				return err

@@ -39,6 +39,9 @@ func TestAModulesLogIsKeptWithinBounds(t *testing.T) {
 			must(t, err)
 			return b.LogLines
 		}
+		for _, id := range []string{"other", "flood"} {
+			must(t, a.InstallModule(ctx, crm.Operator(), crm.Module{ID: id, Version: "1.0.0", Manifest: []byte("{}"), SHA256: id}, []byte(id), crm.ModuleTrial{}))
+		}
 		must(t, a.AppendModuleLog(ctx, "other", lines(s, 0, 3)))
 		must(t, s.App.AppendModuleLog(ctx, "flood", lines(s, 0, 250))) // a command: what it drops is the server's to say
 		if n := count("flood"); n != 250 {
@@ -74,6 +77,7 @@ func TestAModulesLogIsKeptWithinBounds(t *testing.T) {
 func TestAModulesLogIsNarrowedAndReadOnward(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		ctx, who := t.Context(), crm.Operator()
+		must(t, s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "aa"}, []byte("zip"), crm.ModuleTrial{}))
 		must(t, s.App.AppendModuleLog(ctx, "sample", lines(s, 0, 1200)))
 		s.Clock.Advance(24 * time.Hour)
 		must(t, s.App.AppendModuleLog(ctx, "sample", []crm.ModuleLogLine{{At: s.Clock.Now(), Level: "error", Text: "100% Öl_"}}))

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -36,6 +37,10 @@ func (a *App) PutModuleValue(ctx context.Context, id, name string, value []byte)
 		return crm.Refuse(crm.Invalid, "value_name_invalid")
 	}
 	return a.store.Write(ctx, func(tx store.Tx) error {
+		// A process on its way out must leave nothing behind of a module that is gone.
+		if installed, err := tx.ModuleInstalled(ctx, id); err != nil || !installed {
+			return cmp.Or(err, error(crm.Refuse(crm.NotFound, "module_not_found")))
+		}
 		used, err := tx.ModuleValuesSize(ctx, id, name)
 		if err != nil {
 			return err
@@ -127,12 +132,4 @@ func (a *App) WriteModuleAudit(ctx context.Context, who crm.Who, id, action stri
 		return err
 	}
 	return a.store.Write(ctx, func(tx store.Tx) error { return a.audit(ctx, tx, who, "module_entry", "module:"+id, entry.Detail) })
-}
-
-// Belongings counts what the database keeps for a module.
-type Belongings = store.Belongings
-
-// ModuleBelongings counts what the database keeps for a module.
-func (a *App) ModuleBelongings(ctx context.Context, id string) (Belongings, error) {
-	return a.store.Read().ModuleBelongings(ctx, id)
 }

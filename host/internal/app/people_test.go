@@ -286,7 +286,7 @@ func TestModuleRowsThroughALife(t *testing.T) {
 		if err != nil || !m.Activated || m.Version != "1.1.0" || len(m.Grants) != 1 {
 			t.Errorf("upgraded: %+v %v", m, err)
 		}
-		if b, err := s.App.ModuleBelongings(ctx, "sample"); err != nil || b != (app.Belongings{Settings: 1, Values: 1, Languages: 1, LogLines: 1, Capabilities: 1}) {
+		if b, err := s.App.ModuleBelongings(ctx, "sample"); err != nil || b != (app.Belongings{Settings: 1, Values: 1, ValueBytes: 1, Languages: 1, LogLines: 1, Roles: 1, Versions: 1}) {
 			t.Errorf("belongings %+v %v", b, err)
 		}
 		if keys, err := s.App.ModuleKeys(ctx, "sample", "k", "", 0); err != nil || len(keys) != 0 {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
-	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
@@ -152,8 +150,10 @@ func (m *Manager) Uninstall(ctx context.Context, who crm.Who, id string, deleteD
 	if err != nil {
 		return err
 	}
-	if name := manifestOf(row).Name; deleteData && strings.TrimSpace(typedName) != name {
-		return crm.Refuse(crm.Invalid, "module_name_mistyped", "Name", name)
+	if deleteData {
+		if err := checkTyped(row, typedName); err != nil {
+			return err
+		}
 	}
 	u := m.unit(row)
 	if err := u.lock(ctx); err != nil {
@@ -173,15 +173,4 @@ func (m *Manager) Uninstall(ctx context.Context, who crm.Who, id string, deleteD
 		m.log.Error("delete an uninstalled module's folder", "module", id, "error", err)
 	}
 	return nil
-}
-
-// Belongings counts what the database keeps for a module, for the question before Uninstall.
-func (m *Manager) Belongings(ctx context.Context, who crm.Who, id string) (app.Belongings, error) {
-	if err := m.app.CheckModuleView(who); err != nil {
-		return app.Belongings{}, err
-	}
-	if _, err := m.app.Module(ctx, id); err != nil {
-		return app.Belongings{}, err
-	}
-	return m.app.ModuleBelongings(ctx, id)
 }

@@ -108,6 +108,13 @@ func (l *moduleLog) take() []crm.ModuleLogLine {
 	return lines
 }
 
+// forget drops what was said up to now.
+func (l *moduleLog) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last, l.pending, l.dropped = nil, nil, 0
+}
+
 // cleanLine cuts a line and takes out what could pose as something else on a terminal or screen.
 func cleanLine(text string) string {
 	text = strings.TrimRight(strings.ToValidUTF8(text, "?"), "\r\n\t ")

@@ -53,20 +53,47 @@ func (t Tx) DeleteModuleLanguage(ctx context.Context, module, tag string) error 
 	return t.exec(ctx, "delete module language", `DELETE FROM module_languages WHERE module_id = $1 AND tag = $2`, module, tag)
 }
 
+// ModuleValue names a value of a module's own space.
+type ModuleValue struct {
+	Name  string
+	Value []byte
+}
+
+// ModuleValues lists values of a module's own space by name, from the one after a name on.
+func (t Tx) ModuleValues(ctx context.Context, module, after string, limit int) ([]ModuleValue, error) {
+	return all(ctx, t, "list module values", func(row scanner) (v ModuleValue, err error) { return v, row.Scan(&v.Name, &v.Value) },
+		`SELECT name, value FROM module_values WHERE module_id = $1 AND name > $2 ORDER BY name LIMIT `+strconv.Itoa(limit), module, after)
+}
+
 // Belongings counts what the database keeps for a module.
-type Belongings struct{ Settings, Values, Languages, LogLines, Capabilities int64 }
+type Belongings struct{ Settings, Values, ValueBytes, Languages, LogLines, Roles, Staff, Waiting, Versions int64 }
 
 // ModuleBelongings counts what the database keeps for a module.
 func (t Tx) ModuleBelongings(ctx context.Context, module string) (Belongings, error) {
 	b, err := one(ctx, t, "count module belongings", func(row scanner) (b Belongings, err error) {
-		return b, row.Scan(&b.Settings, &b.Values, &b.Languages, &b.LogLines)
+		return b, row.Scan(&b.Settings, &b.Values, &b.ValueBytes, &b.Languages, &b.LogLines, &b.Waiting, &b.Versions)
 	}, `SELECT (SELECT COUNT(*) FROM settings WHERE section = $1), (SELECT COUNT(*) FROM module_values WHERE module_id = $1),
-		(SELECT COUNT(*) FROM module_languages WHERE module_id = $1), (SELECT COUNT(*) FROM module_log WHERE module_id = $1)`, module)
+		(SELECT COALESCE(SUM(LENGTH(value)), 0) FROM module_values WHERE module_id = $1),
+		(SELECT COUNT(*) FROM module_languages WHERE module_id = $1), (SELECT COUNT(*) FROM module_log WHERE module_id = $1),
+		(SELECT COUNT(*) FROM waiting_modules WHERE module_id = $1), (SELECT COUNT(*) FROM module_versions WHERE module_id = $1)`, module)
 	if err != nil {
 		return b, err
 	}
-	b.Capabilities, err = t.CapabilityHolders(ctx, string(crm.ModuleCapability(module, "")))
+	holders, err := t.CapabilityHolders(ctx, string(crm.ModuleCapability(module, "")))
+	for _, h := range holders {
+		if h.Kind == "role" {
+			b.Roles++
+		} else {
+			b.Staff++
+		}
+	}
 	return b, err
+}
+
+// ModuleInstalled tells whether a module is installed.
+func (t Tx) ModuleInstalled(ctx context.Context, module string) (bool, error) {
+	n, err := t.count(ctx, `SELECT COUNT(*) FROM modules WHERE id = $1`, module)
+	return n > 0, err
 }
 
 // DeleteModuleData removes what the database keeps for a module, capabilities included.

@@ -83,7 +83,30 @@ func (t Tx) holders(ctx context.Context, table, prefix string) ([]holder, error)
 	return all(ctx, t, "list holders of capabilities", scan, `SELECT id, capabilities FROM `+table+` WHERE capabilities LIKE $1`, "%"+prefix+"%")
 }
 
-// CapabilityHolders counts roles and staff holding a capability whose name starts with prefix.
-func (t Tx) CapabilityHolders(ctx context.Context, prefix string) (int64, error) {
-	return t.count(ctx, `SELECT (SELECT COUNT(*) FROM roles WHERE ' ' || capabilities LIKE $1) + (SELECT COUNT(*) FROM staff WHERE ' ' || capabilities LIKE $1)`, "% "+prefix+"%")
+// CapabilityHolder is a role, or a member of staff by themselves, that holds capabilities.
+type CapabilityHolder struct {
+	Kind         string // role or staff
+	ID           int64
+	Name         string
+	Capabilities []crm.Capability
+}
+
+// CapabilityHolders lists roles, then staff, holding capabilities whose name starts with prefix, and
+// which of these they hold.
+func (t Tx) CapabilityHolders(ctx context.Context, prefix string) ([]CapabilityHolder, error) {
+	scan := func(row scanner) (CapabilityHolder, error) {
+		var (
+			h    CapabilityHolder
+			text string
+		)
+		err := row.Scan(&h.Kind, &h.ID, &h.Name, &text)
+		for c := range strings.FieldsSeq(text) {
+			if strings.HasPrefix(c, prefix) {
+				h.Capabilities = append(h.Capabilities, crm.Capability(c))
+			}
+		}
+		return h, err
+	}
+	return all(ctx, t, "list holders of capabilities", scan, `SELECT 'role' AS kind, id, name, capabilities FROM roles WHERE ' ' || capabilities LIKE $1
+		UNION ALL SELECT 'staff', id, name, capabilities FROM staff WHERE ' ' || capabilities LIKE $1 ORDER BY 1, 2`, "% "+prefix+"%")
 }

@@ -30,7 +30,8 @@ var activityActions = []string{
 	"signed_in", "signed_out", "sign_in_failed", "switch_started", "switch_ended", "switch_refused", "refused",
 	"staff_created", "staff_changed", "role_saved", "role_deleted", "customer_created", "customer_changed", "customer_deleted",
 	"contact_created", "contact_changed", "contact_deleted", "company_changed", "profile_changed", "password_changed", "settings_changed",
-	"activity_dropped", "module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled", "module_step_failed",
+	"activity_dropped", "module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled", "module_exported", "module_data_deleted",
+	"module_step_failed",
 	"safe_mode_entered", "safe_mode_left", "module_held", "module_grants_accepted", "module_grants_refused", "module_grants_changed", "trusted_key_added", "trusted_key_removed",
 }
 

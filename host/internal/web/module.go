@@ -3,7 +3,6 @@ package web
 import (
 	"strings"
 
-	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
 )
@@ -129,65 +128,6 @@ func (v *visit) moduleChanged(err error, flash, id string) error {
 		return err
 	}
 	return v.done("/admin/modules", flash, "Name", v.modules.Surface().Name(id))
-}
-
-// uninstallView asks what becomes of a module's data.
-type uninstallView struct {
-	*Page
-	Name   string
-	Action string
-	Back   string
-	Owns   []string
-	Error  string
-	Typed  string
-	Delete bool
-	Block  string
-}
-
-func (v *visit) askUninstallModule() error { return v.showUninstall(nil) }
-
-func (v *visit) showUninstall(cause error) error {
-	id := v.r.PathValue("module")
-	owns, err := v.modules.Belongings(v.r.Context(), v.who, id)
-	if err != nil {
-		return err
-	}
-	name := v.modules.Surface().Name(id)
-	p := v.newPage(v.text("title_uninstall", "Name", name))
-	view := uninstallView{Page: p, Name: name, Action: v.path(v.r.URL.Path), Back: v.path("/admin/modules"), Owns: v.belongings(owns), Block: p.Blocked("sensitive")}
-	status := 200
-	if cause != nil {
-		view.Error, view.Typed, view.Delete, status = v.sentence(cause), v.value("name"), v.value("data") == "delete", statusOf(cause)
-	}
-	return v.render(status, "uninstall", view)
-}
-
-func (v *visit) belongings(b app.Belongings) []string {
-	var lines []string
-	for _, part := range []struct {
-		key   string
-		count int64
-	}{
-		{"owns_settings", b.Settings}, {"owns_values", b.Values}, {"owns_languages", b.Languages}, {"owns_log", b.LogLines}, {"owns_capabilities", b.Capabilities},
-	} {
-		if part.count > 0 {
-			lines = append(lines, v.text(part.key, "Count", part.count))
-		}
-	}
-	return lines
-}
-
-func (v *visit) uninstallModule() error {
-	id := v.r.PathValue("module")
-	name := v.modules.Surface().Name(id)
-	err := v.modules.Uninstall(v.r.Context(), v.who, id, v.value("data") == "delete", v.value("name"))
-	if kind := crm.KindOf(err); err != nil && (kind == crm.Invalid || kind == crm.Conflict) {
-		return v.showUninstall(err)
-	}
-	if err != nil {
-		return err
-	}
-	return v.done("/admin/modules", "flash_uninstalled", "Name", name)
 }
 
 // protections lists in words what a module's process is held to.

@@ -3,7 +3,6 @@ package web
 import (
 	"bufio"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -89,28 +88,13 @@ func (v *visit) logDownload(id string) string {
 // downloadModuleLog sends what the page lists, all pages of it, as a text file, oldest first.
 func (v *visit) downloadModuleLog() error {
 	id := v.r.PathValue("module")
-	out := bufio.NewWriter(v.w)
-	started := false
-	start := func() {
-		started = true
-		v.attach(id+"-log-"+v.app.Now().Format(time.DateOnly)+".txt", "text/plain; charset=utf-8")
+	file := &attachment{visit: v, name: id + "-log-" + v.app.Now().Format(time.DateOnly) + ".txt", kind: "text/plain; charset=utf-8"}
+	out := bufio.NewWriter(file)
+	err := v.modules.ReadLog(v.r.Context(), v.who, id, v.query(logFilters...), func(l crm.ModuleLogLine) error { return writeLogLine(out, l) })
+	if err == nil {
+		err = out.Flush()
 	}
-	err := v.modules.ReadLog(v.r.Context(), v.who, id, v.query(logFilters...), func(l crm.ModuleLogLine) error {
-		if !started {
-			start()
-		}
-		return writeLogLine(out, l)
-	})
-	if err != nil && !started {
-		return err
-	}
-	if !started {
-		start()
-	}
-	if flushed := out.Flush(); err != nil || flushed != nil {
-		v.cut("a module's log", err, flushed)
-	}
-	return nil
+	return file.end(err)
 }
 
 // writeLogLine writes a line as one: what continues it on further lines is indented, so that nothing
@@ -126,20 +110,4 @@ func writeLogLine(out *bufio.Writer, l crm.ModuleLogLine) error {
 
 func oneLine(text string) string {
 	return strings.Join(strings.Fields(text), "_")
-}
-
-// attach begins the answer of a file that is to be kept, not shown.
-func (v *visit) attach(name, kind string) {
-	v.answered = true
-	h := v.w.Header()
-	h.Set("Content-Type", kind)
-	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	v.deadline(http.NewResponseController(v.w).SetWriteDeadline, time.Now().Add(fileTime))
-	v.w.WriteHeader(http.StatusOK)
-}
-
-// cut breaks off an answer that can't be finished, so that it can't be taken for a whole one.
-func (v *visit) cut(what string, causes ...error) {
-	v.log.WarnContext(v.r.Context(), "a file was cut off", "file", what, "request", v.client.RequestID, "errors", causes)
-	panic(http.ErrAbortHandler)
 }

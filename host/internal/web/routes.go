@@ -129,6 +129,8 @@ func routes() []route {
 		{post, "/admin/modules/{module}/retry", admin, sensitive, administrator, (*visit).retryModule},
 		{get, "/admin/modules/{module}/uninstall", admin, read, administrator, (*visit).askUninstallModule},
 		{post, "/admin/modules/{module}/uninstall", admin, sensitive, administrator, (*visit).uninstallModule},
+		{post, "/admin/modules/{module}/export", admin, sensitive, administrator, (*visit).exportModule},
+		{post, "/admin/modules/{module}/reset", admin, sensitive, administrator, (*visit).resetModule},
 		{get, "/admin/modules/{module}/log", admin, read, administrator, (*visit).moduleLog},
 		{get, "/admin/modules/{module}/log/download", admin, read, administrator, (*visit).downloadModuleLog},
 		{get, "/admin/modules/{module}/grants", admin, read, administrator, (*visit).moduleGrants},
