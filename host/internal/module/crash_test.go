@@ -247,6 +247,10 @@ func TestMain(m *testing.M) {
 		beHost(path)
 		return
 	}
+	if path := os.Getenv(changingHost); path != "" {
+		beChangingHost(path)
+		return
+	}
 	os.Exit(m.Run())
 }
 

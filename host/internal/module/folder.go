@@ -110,8 +110,8 @@ func (m *Manager) pruneAll(ctx context.Context) {
 	}
 }
 
-// prune removes the folders of versions that are neither installed, waiting nor kept, and that
-// nothing runs from. Only who serves knows the latter: others leave it to them. That it fails is no
+// prune removes the folders of versions that are neither installed nor kept, and that nothing runs
+// from; one that waits is unpacked when it is accepted. Only who serves knows the latter: others leave it to them. That it fails is no
 // more than a folder too many.
 func (m *Manager) prune(ctx context.Context, u *unit) {
 	if !m.serving() {
@@ -141,13 +141,6 @@ func (m *Manager) inUse(ctx context.Context, u *unit) ([]string, error) {
 		if v.ModuleID == u.id {
 			stay = append(stay, v.Version, ownFolder(v.Version, v.SHA256))
 		}
-	}
-	waiting, err := m.app.WaitingModule(ctx, u.id)
-	switch {
-	case err == nil:
-		stay = append(stay, waiting.Version, ownFolder(waiting.Version, waiting.SHA256))
-	case crm.KindOf(err) != crm.NotFound:
-		return nil, err
 	}
 	if r := u.current.Load(); r != nil {
 		stay = append(stay, filepath.Base(r.placed.folder))

@@ -105,13 +105,13 @@ func TestAVersionThatIsFollowedIsOnTrial(t *testing.T) {
 	s := newStage(t, nil)
 	s.active(kit{mode: "migrate"})
 	shell := s.shell()
-	s.installBy(shell, kit{version: "1.1.0", mode: "migrate-refuse"})
+	installHere(t, shell, kit{version: "1.1.0", mode: "migrate-refuse"})
 	eventually(t, "it has been tried", func() bool { return s.row("sample").Problem != nil })
 	s.keeps("only-1.0.0=x version=1.0.0", "1.0.0")
 	if _, text := s.ask("POST", "/store", ""); text != "v <nil>" {
 		t.Errorf("the old one can't write any more: %q", text)
 	}
-	s.installBy(shell, kit{version: "1.2.0", mode: "migrate"})
+	installHere(t, shell, kit{version: "1.2.0", mode: "migrate"})
 	eventually(t, "the next one runs", func() bool {
 		r, err := s.m.active("sample")
 		return err == nil && r.manifest.Version == "1.2.0"
@@ -124,17 +124,6 @@ func (s *stage) shell() *Manager {
 	m := New(Options{App: s.site.App, Dir: s.m.shelf.path, RunDir: s.m.runDir, AllowUpload: true, Log: s.m.log})
 	m.timing = quick()
 	return m
-}
-
-func (s *stage) installBy(m *Manager, k kit) {
-	s.t.Helper()
-	review, err := m.Upload(s.t.Context(), crm.Operator(), "sample.zip", strings.NewReader(string(k.zip(s.t))))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if _, err := m.Install(s.t.Context(), crm.Operator(), review.StagedID); err != nil {
-		s.t.Fatal(err)
-	}
 }
 
 // candidate is a process of the sample module on trial beside the one that runs.
