@@ -26,6 +26,7 @@ type moduleCommands struct {
 	Bundle     moduleBundleCommand     `cmd:"" help:"Make the download package: a package, its documentation and the licence."`
 	Grants     moduleGrantsCommand     `cmd:"" help:"List what a module may ask of the host, or change it."`
 	Accept     moduleAcceptCommand     `cmd:"" help:"Accept the new grants of a version that waits for that."`
+	Rollback   moduleRollbackCommand   `cmd:"" help:"Go back to a version the module had before, or forward again."`
 	Keygen     moduleKeygenCommand     `cmd:"" help:"Make a publisher's key pair."`
 	Sign       moduleSignCommand       `cmd:"" help:"Sign a package, as minisign would sign its SHA256SUMS."`
 	Trust      moduleTrustCommands     `cmd:"" help:"Say whose packages are trusted."`

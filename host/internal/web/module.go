@@ -31,6 +31,7 @@ type moduleRow struct {
 	Base      string
 	Signature string       // who signed it
 	Waiting   *waitingView // an upgrade that asks for more, nil when there is none
+	Offer     *offer       // a version before to go back to, nil when all is well
 }
 
 func (v *visit) moduleList() error { return v.showModules(nil) }
@@ -46,7 +47,7 @@ func (v *visit) showModules(cause error) error {
 		view.Safe = v.safeMode(*s)
 	}
 	for _, row := range rows {
-		view.Rows = append(view.Rows, v.moduleRow(row))
+		view.Rows = append(view.Rows, v.moduleRow(row, p))
 	}
 	status := 200
 	if cause != nil {
@@ -55,7 +56,7 @@ func (v *visit) showModules(cause error) error {
 	return v.render(status, "modules", view)
 }
 
-func (v *visit) moduleRow(row module.Row) moduleRow {
+func (v *visit) moduleRow(row module.Row, p *Page) moduleRow {
 	r := moduleRow{Row: row, StateText: v.text("module_" + string(row.State)), Active: row.Activated, Base: v.path("/admin/modules/" + row.ID)}
 	if row.Sandbox != nil {
 		r.HeldTo = v.text("module_held_to", "What", v.protections(*row.Sandbox))
@@ -76,7 +77,7 @@ func (v *visit) moduleRow(row module.Row) moduleRow {
 	if row.WhyNot != nil {
 		r.Why = v.sentence(row.WhyNot)
 	}
-	r.Signature, r.Waiting = v.signature(row), v.waiting(row.Waiting)
+	r.Signature, r.Waiting, r.Offer = v.signature(row), v.waiting(row.Waiting), v.offer(row, p)
 	for _, link := range v.modules.Surface().ActionLinks(row.ID, v.viewer(v.moduleLanguage())) {
 		r.Links = append(r.Links, actionLink{Label: link.Label, Href: v.path(link.Href)})
 	}

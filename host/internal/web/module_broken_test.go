@@ -65,7 +65,7 @@ func TestTheModulesPageStandsWithEveryModuleBroken(t *testing.T) {
 		page.says(t, `id="module-`+m.ID+`"`, "/admin/modules/"+m.ID+"/deactivate")
 	}
 	for _, m := range broken {
-		for _, sub := range []string{"/log", "/grants", "/uninstall"} {
+		for _, sub := range []string{"/log", "/grants", "/versions", "/uninstall"} {
 			if got := b.get("/admin/modules/" + m.ID + sub).StatusCode; got >= 500 {
 				t.Errorf("%s of %s: %d", sub, m.ID, got)
 			}

@@ -135,6 +135,8 @@ func routes() []route {
 		{get, "/admin/modules/{module}/log/download", admin, read, administrator, (*visit).downloadModuleLog},
 		{get, "/admin/modules/{module}/grants", admin, read, administrator, (*visit).moduleGrants},
 		{post, "/admin/modules/{module}/grants", admin, sensitive, administrator, (*visit).saveGrants},
+		{get, "/admin/modules/{module}/versions", admin, read, administrator, (*visit).moduleVersions},
+		{post, "/admin/modules/{module}/rollback", admin, sensitive, administrator, (*visit).rollBackModule},
 		{post, "/admin/modules/{module}/accept", admin, sensitive, administrator, (*visit).acceptGrants},
 		{post, "/admin/modules/{module}/drop", admin, sensitive, administrator, (*visit).dropWaiting},
 		{post, "/admin/modules/start", admin, sensitive, administrator, (*visit).leaveSafeMode},

@@ -115,8 +115,8 @@ func (v *visit) showReview(r module.Review, cause error) error {
 		}
 	}
 	view.ChangeTxt = v.text("change_"+r.Change, "New", r.Manifest.Version, "Old", r.InstalledVersion)
-	if r.Change == "reinstall" {
-		view.Button = v.text("reinstall")
+	if r.Change == "reinstall" || r.Change == "downgrade" {
+		view.Button = v.text(r.Change)
 	}
 	for _, g := range r.Grants {
 		view.Grants = append(view.Grants, v.reviewGrant(g, r.Change != "new"))
