@@ -97,7 +97,10 @@ type SettingsReader interface {
 	All(ctx context.Context) (Settings, error)
 }
 
-// Storage is the module's own key-value space, 16 MiB in all.
+// Storage is the module's own key-value space, 16 MiB in all. What Activate writes is seen by this
+// process alone until it has returned; then all of it is kept, or, when the module doesn't become
+// active, none: so Activate may bring the values to another form. At most 10,000 of them are changed
+// there. A process that another one has replaced, as after an upgrade, still reads but writes no more.
 type Storage interface {
 	// Value returns a value, NotFound when there is none.
 	Value(ctx context.Context, key string) ([]byte, error)
