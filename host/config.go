@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -181,7 +182,7 @@ func (f dataFlags) runFolder(log *slog.Logger) (string, func() error, error) {
 	if module.FitsSockets(run) {
 		return run, func() error { return nil }, nil
 	}
-	sweepRunFolders()
+	sweepFolders(shortTemp(), runFolderPrefix, 0)
 	short, err := os.MkdirTemp(shortTemp(), fmt.Sprintf("%s%d-", runFolderPrefix, os.Getpid()))
 	if err != nil {
 		return "", nil, fmt.Errorf("make a run folder, for %s is too long for sockets: %w", run, err)
@@ -192,16 +193,21 @@ func (f dataFlags) runFolder(log *slog.Logger) (string, func() error, error) {
 
 const runFolderPrefix = "understudy-run-"
 
-// sweepRunFolders removes the folders of processes that are dead: a killed one couldn't.
-func sweepRunFolders() {
-	left, err := filepath.Glob(filepath.Join(shortTemp(), runFolderPrefix+"*"))
+// sweepFolders removes the folders of processes that are dead: a killed one couldn't. What follows
+// the prefix in their names is the process id. Younger ones stay: their process may live in another
+// container, where it has that id.
+func sweepFolders(in, prefix string, age time.Duration) {
+	left, err := filepath.Glob(filepath.Join(in, prefix+"*"))
 	if err != nil {
-		return // the pattern is ours
+		return // a folder whose own name is a pattern: it keeps what is left
 	}
 	for _, folder := range left {
-		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), runFolderPrefix), "-")
+		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), prefix), "-")
 		pid, err := strconv.Atoi(owner)
 		if err != nil {
+			continue
+		}
+		if info, err := os.Lstat(folder); err != nil || time.Since(info.ModTime()) < age {
 			continue
 		}
 		if process, err := os.FindProcess(pid); err != nil || errors.Is(process.Signal(syscall.Signal(0)), os.ErrProcessDone) {

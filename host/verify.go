@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -90,7 +91,8 @@ func (c *moduleVerifyCommand) examine(ctx context.Context) (f *module.Findings, 
 		return nil, err
 	}
 	defer file.file.Close()
-	folder, err := os.MkdirTemp("", "understudy-verify-")
+	sweepFolders(os.TempDir(), verifyFolderPrefix, time.Hour)
+	folder, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", verifyFolderPrefix, os.Getpid()))
 	if err != nil {
 		return nil, fmt.Errorf("make a folder to try the package in (choose where with TMPDIR): %w", err)
 	}
@@ -109,6 +111,8 @@ func (c *moduleVerifyCommand) examine(ctx context.Context) (f *module.Findings, 
 	}
 	return s.modules.Examine(ctx, admin, filepath.Base(c.File), file, c.Static)
 }
+
+const verifyFolderPrefix = "understudy-verify-"
 
 // people fills the throw-away CRM and signs its administrator in.
 func (c *moduleVerifyCommand) people(ctx context.Context, s *site) (crm.Who, error) {

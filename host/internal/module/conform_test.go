@@ -52,6 +52,7 @@ func examined(t testing.TB, pkg []byte, static bool) *Findings {
 	site := hosttest.NewSite(t)
 	m := newManager(t, site, func(q *timing) {
 		q.start, q.page, q.deactivate, q.maxCrashes = 2*time.Second, 300*time.Millisecond, 300*time.Millisecond, 2
+		q.lifecycle, q.idle, q.healthLimit, q.grace = 3*time.Second, time.Second, 3*time.Second, time.Second
 	})
 	m.log = discarded
 	f, err := m.Examine(t.Context(), site.SignIn(t, "admin@example.com").Who(), "sample.zip", bytes.NewReader(pkg), static)
