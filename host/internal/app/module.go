@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -50,7 +51,35 @@ func (a *App) StagePackage(ctx context.Context, who crm.Who, p crm.StagedPackage
 	}
 	p.By, p.At = who.Actor.Key, a.Now()
 	return a.changeRights(ctx, who, "module_uploaded", func(tx store.Tx) (string, map[string]string, error) {
-		return "", map[string]string{"file": p.Filename, "sha256": p.SHA256}, tx.PutStaged(ctx, p)
+		return stagedObject(p), stagedDetail(p, "uploaded"), tx.PutStaged(ctx, p)
+	})
+}
+
+// stagedDetail is what entries say of an uploaded package; a download package around others holds no
+// module itself.
+func stagedDetail(p crm.StagedPackage, result string) map[string]string {
+	detail := map[string]string{"file": p.Filename, "sha256": p.SHA256, "result": result}
+	if p.About.ID != "" {
+		detail["version"], detail["signer"], detail["asks"] = p.About.Version, p.About.Signer.String(), strings.Join(p.About.Grants, " ")
+	}
+	return detail
+}
+
+func stagedObject(p crm.StagedPackage) string {
+	if p.About.ID == "" {
+		return ""
+	}
+	return "module:" + p.About.ID
+}
+
+// RecordUploadRefused notes that a file was no package one could install, and why. It changes nobody's
+// rights, so nobody is asked again.
+func (a *App) RecordUploadRefused(ctx context.Context, who crm.Who, p crm.StagedPackage, reason string) error {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	return a.store.Write(ctx, func(tx store.Tx) error {
+		return a.audit(ctx, tx, who, "module_upload_refused", "", stagedDetail(p, reason))
 	})
 }
 
@@ -66,7 +95,17 @@ func (a *App) StagedPackage(ctx context.Context, who crm.Who, id string) (crm.St
 	return p, found(err, "review_not_found")
 }
 
-// DropStagedPackage forgets an uploaded package.
+// CancelStagedPackage forgets an uploaded package because its review ended without an installation.
+func (a *App) CancelStagedPackage(ctx context.Context, who crm.Who, p crm.StagedPackage) error {
+	if _, err := a.StagedPackage(ctx, who, p.ID); err != nil {
+		return err
+	}
+	return a.change(ctx, who, "module_review_cancelled", func(tx store.Tx) (string, map[string]string, error) {
+		return stagedObject(p), stagedDetail(p, "cancelled"), tx.DeleteStaged(ctx, p.ID)
+	})
+}
+
+// DropStagedPackage forgets an uploaded package of which nothing is left to tell.
 func (a *App) DropStagedPackage(ctx context.Context, who crm.Who, id string) error {
 	if _, err := a.StagedPackage(ctx, who, id); err != nil {
 		return err
@@ -133,7 +172,7 @@ func (a *App) ActivateModule(ctx context.Context, who crm.Who, id, sha256 string
 func (a *App) DeactivateModule(ctx context.Context, who crm.Who, id string) error {
 	return a.changeModule(ctx, who, "module_deactivated", id, func(m *crm.Module) map[string]string {
 		m.Activated, m.Failure = false, ""
-		return map[string]string{"version": m.Version}
+		return moduleDetail(*m, "deactivated")
 	})
 }
 
@@ -151,6 +190,14 @@ func (a *App) changeModule(ctx context.Context, who crm.Who, action, id string, 
 			return "", nil, err
 		}
 		return "module:" + id, detail, tx.RaiseRevision(ctx)
+	})
+}
+
+// RetryModule forgets a module's crashes, so that it is started anew.
+func (a *App) RetryModule(ctx context.Context, who crm.Who, id string) error {
+	return a.changeModule(ctx, who, "module_retried", id, func(m *crm.Module) map[string]string {
+		m.Crashes, m.CrashedAt, m.Failure = 0, time.Time{}, ""
+		return moduleDetail(*m, "retried")
 	})
 }
 
@@ -174,18 +221,26 @@ func (a *App) UninstallModule(ctx context.Context, who crm.Who, id string, delet
 		if err := tx.SweepPackages(ctx); err != nil {
 			return "", nil, err
 		}
+		detail := moduleDetail(m, "uninstalled")
+		detail["data_deleted"] = strconv.FormatBool(deleteData)
 		if deleteData {
+			b, err := tx.ModuleBelongings(ctx, id)
+			if err != nil {
+				return "", nil, err
+			}
+			detail = belongingsDetail(detail, b)
 			if err := tx.DeleteModuleData(ctx, id); err != nil {
 				return "", nil, err
 			}
 		}
-		return "module:" + id, map[string]string{"version": m.Version, "data_deleted": strconv.FormatBool(deleteData)}, tx.RaiseRevision(ctx)
+		return "module:" + id, detail, tx.RaiseRevision(ctx)
 	})
 }
 
 // RecordModuleState notes that a module's process came or went, so that everybody who depends on it
-// asks again: state says what it is now, failure why it was given up (empty while it is not).
-func (a *App) RecordModuleState(ctx context.Context, id, state, failure string, crashes int, crashedAt time.Time) error {
+// asks again: state says what it is now, reason why, failure that it was given up and why (empty while
+// it is not).
+func (a *App) RecordModuleState(ctx context.Context, id, state, reason, failure string, crashes int, crashedAt time.Time) error {
 	return a.store.Write(ctx, func(tx store.Tx) error {
 		m, err := tx.Module(ctx, id)
 		if err != nil {
@@ -195,7 +250,12 @@ func (a *App) RecordModuleState(ctx context.Context, id, state, failure string, 
 		if err := tx.PutModule(ctx, m); err != nil {
 			return err
 		}
-		if err := a.audit(ctx, tx, crm.Who{}, "module_state", "module:"+id, map[string]string{"state": state, "reason": crm.Cut(failure, 300)}); err != nil {
+		detail := moduleDetail(m, state)
+		detail["reason"] = crm.Cut(reason, 300)
+		if crashes > 0 {
+			detail["crashes"] = strconv.Itoa(crashes)
+		}
+		if err := a.audit(ctx, tx, crm.Who{}, "module_state", "module:"+id, detail); err != nil {
 			return err
 		}
 		return tx.RaiseRevision(ctx)

@@ -95,7 +95,7 @@ func (a *App) PutModuleLanguage(ctx context.Context, who crm.Who, id, tag string
 		if err := tx.PutModuleLanguage(ctx, id, crm.ModuleLanguage{Tag: tag, File: file}); err != nil {
 			return "", nil, err
 		}
-		return "module:" + id, map[string]string{"language": tag}, tx.RaiseRevision(ctx)
+		return "module:" + id, map[string]string{"language": tag, "result": "uploaded"}, tx.RaiseRevision(ctx)
 	})
 }
 
@@ -108,7 +108,7 @@ func (a *App) DeleteModuleLanguage(ctx context.Context, who crm.Who, id, tag str
 		if err := tx.DeleteModuleLanguage(ctx, id, tag); err != nil {
 			return "", nil, err
 		}
-		return "module:" + id, map[string]string{"language": tag}, tx.RaiseRevision(ctx)
+		return "module:" + id, map[string]string{"language": tag, "result": "deleted"}, tx.RaiseRevision(ctx)
 	})
 }
 

@@ -171,8 +171,12 @@ func moduleDetail(m crm.Module, result string) map[string]string {
 func (a *App) RecordModuleFailure(ctx context.Context, who crm.Who, step string, m crm.Module, reason string) error {
 	detail := moduleDetail(m, reason)
 	detail["step"] = step
+	object := "module:" + m.ID
+	if m.ID == "" {
+		object = "" // it could not be read what it is
+	}
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		return a.audit(ctx, tx, who, "module_step_failed", "module:"+m.ID, detail)
+		return a.audit(ctx, tx, who, "module_step_failed", object, detail)
 	})
 }
 

@@ -53,6 +53,7 @@ type StagedPackage struct {
 	SHA256   string
 	Zip      []byte
 	At       time.Time
+	About    Module // what the zip holds, with what it asks for as Grants; told to the audit, not kept
 }
 
 // ModuleLogLine is one line a module wrote, or one the host wrote about it.

@@ -28,6 +28,7 @@ func (m *Manager) Install(ctx context.Context, who crm.Who, stagedID string) (cr
 		return crm.Module{}, outer.refusal()
 	}
 	if err != nil {
+		m.recordFailure(ctx, who, "install", crm.Module{SHA256: staged.SHA256}, err)
 		return crm.Module{}, err
 	}
 	if err := m.app.CheckConfirmed(ctx, who); err != nil {

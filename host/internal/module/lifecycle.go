@@ -120,7 +120,7 @@ func (m *Manager) Retry(ctx context.Context, who crm.Who, id string) error {
 		return err
 	}
 	defer u.unlock()
-	if err := m.app.RecordModuleState(ctx, id, "retried", "", 0, time.Time{}); err != nil {
+	if err := m.app.RetryModule(ctx, who, id); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -50,13 +51,29 @@ func (m *Manager) Upload(ctx context.Context, who crm.Who, filename string, body
 		return Review{}, err
 	}
 	if !m.allowUpload {
-		return Review{}, crm.Refuse(crm.Denied, "module_upload_off")
+		return Review{}, m.RefuseUpload(ctx, who, filename, nil, crm.Refuse(crm.Denied, "module_upload_off"))
 	}
 	data, err := m.readUpload(body)
 	if err != nil {
-		return Review{}, err
+		return Review{}, m.RefuseUpload(ctx, who, filename, nil, err)
 	}
 	return m.stage(ctx, who, filename, data)
+}
+
+// RefuseUpload puts on record that a file was refused, and why; what isn't the file's fault isn't
+// recorded. data is nil when not all of it was read. It returns the cause.
+func (m *Manager) RefuseUpload(ctx context.Context, who crm.Who, filename string, data []byte, cause error) error {
+	if kind := crm.KindOf(cause); kind == crm.Internal || kind == crm.Unavailable {
+		return cause
+	}
+	p := crm.StagedPackage{Filename: cleanFilename(filename)}
+	if data != nil {
+		p.SHA256 = fmt.Sprintf("%x", sha256.Sum256(data))
+	}
+	if err := m.app.RecordUploadRefused(context.WithoutCancel(ctx), who, p, crm.KeyOf(cause)); err != nil {
+		m.log.Error("record a refused upload", "file", p.Filename, "error", err)
+	}
+	return cause
 }
 
 func (m *Manager) readUpload(body io.Reader) ([]byte, error) {
@@ -81,11 +98,20 @@ func (m *Manager) stage(ctx context.Context, who crm.Who, filename string, data 
 	filename = cleanFilename(filename)
 	review, err := m.review(ctx, filename, data)
 	if err != nil {
-		return Review{}, err
+		return Review{}, m.RefuseUpload(ctx, who, filename, data, err)
 	}
 	review.StagedID = randomName() + randomName() + randomName()
-	err = m.app.StagePackage(ctx, who, crm.StagedPackage{ID: review.StagedID, Filename: filename, SHA256: review.SHA256, Zip: data})
+	err = m.app.StagePackage(ctx, who, crm.StagedPackage{ID: review.StagedID, Filename: filename, SHA256: review.SHA256, Zip: data, About: review.about()})
 	return review, err
+}
+
+// about is what the audit is told of a reviewed package, with what it asks for as its grants.
+func (r Review) about() crm.Module {
+	m := crm.Module{ID: r.Manifest.ID, Version: r.Manifest.Version, SHA256: r.SHA256, Signer: r.Signer}
+	for _, g := range r.Manifest.Grants {
+		m.Grants = append(m.Grants, g.Name)
+	}
+	return m
 }
 
 // cleanFilename keeps of what a browser sent as a name the part people know the file by.
@@ -173,11 +199,11 @@ func (m *Manager) ReviewInner(ctx context.Context, who crm.Who, stagedID, name s
 		return Review{}, err
 	}
 	inner, err := innerPackage(staged.Filename, staged.Zip, name)
-	if err != nil {
-		return Review{}, err
+	if err == nil && int64(len(inner)) > m.maxUpload {
+		err = tooBig(int64(len(inner)), m.maxUpload)
 	}
-	if int64(len(inner)) > m.maxUpload {
-		return Review{}, tooBig(int64(len(inner)), m.maxUpload)
+	if err != nil {
+		return Review{}, m.RefuseUpload(ctx, who, name, nil, err)
 	}
 	review, err := m.stage(ctx, who, filepath.Base(name), inner)
 	if err != nil {
@@ -186,9 +212,26 @@ func (m *Manager) ReviewInner(ctx context.Context, who crm.Who, stagedID, name s
 	return review, m.app.DropStagedPackage(ctx, who, stagedID)
 }
 
-// DropReview forgets a staged package.
+// DropReview forgets a staged package that won't be installed.
 func (m *Manager) DropReview(ctx context.Context, who crm.Who, stagedID string) error {
-	return m.app.DropStagedPackage(ctx, who, stagedID)
+	staged, err := m.staged(ctx, who, stagedID)
+	if err != nil {
+		return err
+	}
+	return m.app.CancelStagedPackage(ctx, who, staged)
+}
+
+// staged reads a staged package and what it is about, as far as that can be told by now.
+func (m *Manager) staged(ctx context.Context, who crm.Who, stagedID string) (crm.StagedPackage, error) {
+	staged, err := m.app.StagedPackage(ctx, who, stagedID)
+	if err != nil {
+		return staged, err
+	}
+	staged.About.SHA256 = staged.SHA256
+	if r, err := m.review(ctx, staged.Filename, staged.Zip); err == nil {
+		staged.About = r.about()
+	}
+	return staged, nil
 }
 
 // Verify reviews a package on disk without keeping it, for the command line.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -135,7 +137,7 @@ func (u *unit) bringUp(ctx context.Context, row crm.Module) {
 		return
 	}
 	if row.Crashes > 0 {
-		u.record(ctx, Active, nil, row.Crashes, row.CrashedAt)
+		u.record(ctx, Active, nil, nil, row.Crashes, row.CrashedAt)
 	}
 }
 
@@ -235,17 +237,17 @@ func (u *unit) crashed(ctx context.Context, problem *crm.Error, asked, debugged 
 	u.state, u.problem, u.notBefore, u.fell = Restarting, problem, time.Now().Add(wait), true
 	u.m.mu.Unlock()
 	if crashes < t.maxCrashes && !debugged {
-		u.record(ctx, Restarting, nil, crashes, since)
+		u.record(ctx, Restarting, problem, nil, crashes, since)
 		time.AfterFunc(wait+time.Millisecond, u.m.kick)
 		return
 	}
-	u.record(ctx, Failed, problem, crashes, since)
+	u.record(ctx, Failed, problem, problem, crashes, since)
 	u.set(Failed, problem)
 	u.log.say(slog.LevelError, "given up after %d crashes", crashes)
 }
 
-func (u *unit) record(ctx context.Context, state State, failure *crm.Error, crashes int, since time.Time) {
-	if err := u.m.app.RecordModuleState(ctx, u.id, string(state), encodeProblem(failure), crashes, since); err != nil {
+func (u *unit) record(ctx context.Context, state State, reason, failure *crm.Error, crashes int, since time.Time) {
+	if err := u.m.app.RecordModuleState(ctx, u.id, string(state), tellProblem(reason), encodeProblem(failure), crashes, since); err != nil {
 		u.log.host.Error("record the module's state", "state", state, "error", err)
 	}
 }
@@ -362,6 +364,18 @@ func asProblem(err error) *crm.Error {
 		return e
 	}
 	return &crm.Error{Kind: crm.Internal, Key: "module_start_failed", Err: err}
+}
+
+// tellProblem names a problem for records: its key, and what fills its sentence.
+func tellProblem(e *crm.Error) string {
+	if e == nil {
+		return ""
+	}
+	text := e.Key
+	for _, name := range slices.Sorted(maps.Keys(e.Args)) {
+		text += fmt.Sprintf(" %s=%v", name, e.Args[name])
+	}
+	return text
 }
 
 // encodeProblem writes a sentence's key and arguments for the database.

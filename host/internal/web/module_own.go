@@ -65,7 +65,8 @@ func (v *visit) belongings(b module.Belongings) []string {
 		{"owns_log", b.LogLines},
 		{"owns_roles", b.Roles},
 		{"owns_staff", b.Staff},
-		{"owns_waiting", b.Waiting}, {"owns_versions", b.Versions},
+		{"owns_waiting", b.Waiting},
+		{"owns_versions", b.Versions},
 	} {
 		if part.count > 0 {
 			lines = append(lines, v.text(part.key, "Count", part.count, "Size", bytesText(b.ValueBytes)))

@@ -126,10 +126,7 @@ func (v *visit) rollBackModule() error {
 	if sha256 == "" {
 		return crm.Refuse(crm.NotFound, "module_version_not_kept")
 	}
-	err := v.app.CheckConfirmed(ctx, v.who)
-	if crm.KeyOf(err) == "password_confirmation_needed" {
-		err = v.app.ConfirmPassword(ctx, v.who, v.value("password"))
-	}
+	err := v.modules.ConfirmRollBack(ctx, v.who, id, sha256, v.value("password"))
 	var m crm.Module
 	if err == nil {
 		m, err = v.modules.RollBack(ctx, v.who, id, sha256)

@@ -71,7 +71,8 @@ func (v *visit) uploadedFile() (multipart.File, *multipart.FileHeader, error) {
 		return nil, nil, &crm.Error{Kind: crm.Invalid, Key: "module_no_file", Err: err}
 	}
 	if header.Size > v.maxUpload {
-		return nil, nil, errors.Join(file.Close(), crm.Refuse(crm.TooLarge, "module_too_big", "Size", bytesText(header.Size), "Max", bytesText(v.maxUpload)))
+		err := crm.Refuse(crm.TooLarge, "module_too_big", "Size", bytesText(header.Size), "Max", bytesText(v.maxUpload))
+		return nil, nil, errors.Join(file.Close(), v.modules.RefuseUpload(v.r.Context(), v.who, header.Filename, nil, err))
 	}
 	return file, header, nil
 }
@@ -171,10 +172,7 @@ func (v *visit) grantMeaning(g module.ReviewGrant) string {
 // module is code that will run here.
 func (v *visit) installModule() error {
 	ctx, staged := v.r.Context(), v.r.PathValue("staged")
-	err := v.app.CheckConfirmed(ctx, v.who)
-	if crm.KeyOf(err) == "password_confirmation_needed" {
-		err = v.app.ConfirmPassword(ctx, v.who, v.value("password"))
-	}
+	err := v.modules.ConfirmInstall(ctx, v.who, staged, v.value("password"))
 	var m crm.Module
 	if err == nil {
 		m, err = v.modules.Install(ctx, v.who, staged)
