@@ -159,8 +159,9 @@ func (m *Manager) tryNew(ctx context.Context, u *unit, row crm.Module, p placed)
 	if err != nil {
 		return nil, err
 	}
+	serving := m.serving()
 	if err = m.at("started"); err == nil {
-		if m.serving() {
+		if serving {
 			err = r.activate(ctx)
 		} else {
 			err = r.health(ctx)
@@ -169,7 +170,7 @@ func (m *Manager) tryNew(ctx context.Context, u *unit, row crm.Module, p placed)
 	if err == nil {
 		err = m.at("activated")
 	}
-	if err != nil || !m.serving() {
+	if err != nil || !serving {
 		r.stop(false)
 		return nil, err
 	}

@@ -111,12 +111,16 @@ func TestAVersionThatIsFollowedIsOnTrial(t *testing.T) {
 	if _, text := s.ask("POST", "/store", ""); text != "v <nil>" {
 		t.Errorf("the old one can't write any more: %q", text)
 	}
+	if err := s.rollBack(""); err != nil || s.row("sample").Version != "1.0.0" || s.row("sample").Problem != nil {
+		t.Errorf("back to what still runs: %v %+v", err, s.row("sample"))
+	}
+	s.keeps("k=v only-1.0.0=x version=1.0.0", "1.0.0", "1.0.0")
 	installHere(t, shell, kit{version: "1.2.0", mode: "migrate"})
 	eventually(t, "the next one runs", func() bool {
 		r, err := s.m.active("sample")
 		return err == nil && r.manifest.Version == "1.2.0"
 	})
-	s.keeps("k=v only-1.2.0=x version=1.2.0", "1.2.0", "1.0.0")
+	s.keeps("k=v only-1.2.0=x version=1.2.0", "1.2.0", "1.0.0", "1.0.0")
 }
 
 // shell is a second process on the same site, which serves nothing.

@@ -98,6 +98,7 @@ type offer struct {
 	Text                       string // what happened that it is offered for, empty when the row says so itself
 	Blocked                    string // why nobody may, while switched
 	Why                        string // why this one can't be had
+	Look                       string // where to look first, when it would be given more than the installed one has
 }
 
 // offer is made while something is wrong with the installed version, and for a while after it crashed
@@ -112,6 +113,9 @@ func (v *visit) offer(row module.Row, p *Page) *offer {
 	}
 	if row.Before.WhyNot != nil {
 		o.Why = v.sentence(row.Before.WhyNot)
+	}
+	if len(row.Before.Gains) > 0 {
+		o.Look = p.Path("/admin/modules/" + row.ID + "/versions")
 	}
 	if row.CrashedEarly {
 		o.Text = v.text("crashed_early", "Version", row.Version, "Before", row.Before.KeptVersion.Version)
