@@ -74,7 +74,7 @@ func (c *child) Start(ctx context.Context) error {
 func (c *child) live(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := c.cmd.Start()
+	err := c.begin()
 	_, _ = c.stdout.write.Close(), c.stderr.write.Close()
 	c.box.started()
 	c.group.started()
@@ -98,6 +98,19 @@ func (c *child) live(started chan<- error) {
 	time.AfterFunc(time.Second, c.closeReaders)
 }
 
+// begin starts the process unless it was killed before: what is given up while it is about to start
+// must not start a moment later, with nobody left to end it.
+func (c *child) begin() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.killed {
+		return errGivenUp
+	}
+	return c.cmd.Start()
+}
+
+var errGivenUp = errors.New("given up before it was started")
+
 func (c *child) closeReaders() { _, _ = c.stdout.read.Close(), c.stderr.read.Close() }
 
 // Wait returns when the process has ended.
@@ -106,14 +119,17 @@ func (c *child) Wait(context.Context) error {
 	return nil
 }
 
-// Kill ends the process and its group at once.
+// Kill ends the process and its group at once, or keeps it from being started.
 func (c *child) Kill(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.reaped || c.cmd.Process == nil {
+	if c.reaped {
 		return nil
 	}
 	c.killed = true
+	if c.cmd.Process == nil {
+		return nil
+	}
 	return killGroup(c.cmd.Process)
 }
 

@@ -206,6 +206,33 @@ func TestAnInterruptedExaminationLeavesNothing(t *testing.T) {
 	}
 }
 
+// Whatever moment of a start it is given up at, before there is a process, while there comes to be
+// one or after, none is left, and nobody waits for the handshake that won't come.
+func TestAStartGivenUpAtAnyMomentLeavesNothing(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, nil)
+	row := s.install(unruly(t, "hang", nil))
+	u := s.m.unit(row)
+	if err := u.lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer u.unlock()
+	for moment := range 25 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(moment)*time.Millisecond)
+		began := time.Now()
+		if _, err := s.m.probe(ctx, u, row); err == nil {
+			t.Error("it started")
+		}
+		cancel()
+		if took := time.Since(began); took > 8*time.Second {
+			t.Errorf("given up after %d ms, it took %s", moment, took)
+		}
+		if left := processesOf(s.m.shelf.path); len(left) > 0 {
+			t.Errorf("given up after %d ms it left %v", moment, left)
+		}
+	}
+}
+
 var discarded = slog.New(slog.DiscardHandler)
 
 // contextUntil ends once a condition holds.

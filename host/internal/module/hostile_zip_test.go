@@ -376,7 +376,7 @@ func sameHere(k family, key string) bool {
 func TestThousandsOfHostileZipsAreRefused(t *testing.T) {
 	needLinux(t)
 	files := small(nil)
-	count := 4000
+	count := 3000
 	if testing.Short() {
 		count = 500
 	}

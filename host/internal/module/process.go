@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -39,6 +40,9 @@ type process struct {
 	conn   *grpc.ClientConn
 	broker *plugin.GRPCBroker
 	socket string // empty where there are no Unix sockets
+
+	making  sync.Mutex // held while the child is made
+	givenUp bool       // nobody waits for it any more, so none is to be made
 }
 
 // maxSocketPath is what fits into a socket address on every system, with room to spare.
@@ -121,6 +125,11 @@ func (p *process) config(l launch, executable *os.File) *plugin.ClientConfig {
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(proto.MaxMessageBytes), grpc.MaxCallSendMsgSize(proto.MaxMessageBytes)),
 		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, folder string) (runner.Runner, error) {
+			p.making.Lock()
+			defer p.making.Unlock()
+			if p.givenUp {
+				return nil, errGivenUp
+			}
 			c, err := newChild(l.executable, folder, environment(spec.Env, folder))
 			if err != nil {
 				return nil, err
@@ -182,9 +191,12 @@ func (p *process) connect(ctx context.Context, l launch) error {
 		err = errStartTimeout
 	}
 	// go-plugin holds its lock while it starts: killing the process is what makes it let go.
+	p.making.Lock()
+	p.givenUp = true
 	if p.child != nil {
 		_ = p.child.Kill(ctx)
 	}
+	p.making.Unlock()
 	return errors.Join(err, <-result)
 }
 
