@@ -24,6 +24,7 @@ type child struct {
 	cmd            *exec.Cmd
 	folder         string // its sockets and temporary files, nothing else
 	stdout, stderr pipe
+	prints         throttle
 	done           chan struct{}     // closed when it has ended and is reaped
 	box            *box              // nil: it is started directly, confined by nothing
 	refused        func(what string) // told what the process tried and may not; nil tells nobody
@@ -134,10 +135,10 @@ func (c *child) Kill(context.Context) error {
 }
 
 // Stdout is what the handshake is read from.
-func (c *child) Stdout() io.ReadCloser { return c.stdout.read }
+func (c *child) Stdout() io.ReadCloser { return throttled{c.stdout.read, &c.prints} }
 
 // Stderr is what the log is read from.
-func (c *child) Stderr() io.ReadCloser { return c.stderr.read }
+func (c *child) Stderr() io.ReadCloser { return throttled{c.stderr.read, &c.prints} }
 
 // Name is for go-plugin's own log lines.
 func (c *child) Name() string { return filepath.Base(c.cmd.Args[0]) }

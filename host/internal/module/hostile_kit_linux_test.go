@@ -32,7 +32,7 @@ func besiege(t *testing.T) *siege {
 	t.Parallel() // most of it is waiting for an answer that doesn't come
 	s := &siege{stage: newStage(t, func(q *timing) {
 		q.lifecycle, q.page, q.idle, q.hook, q.healthLimit = 2*time.Second, time.Second, time.Second, time.Second, time.Second
-		q.deactivate, q.grace, q.backoff, q.flush = 500*time.Millisecond, 500*time.Millisecond, time.Hour, 200*time.Millisecond
+		q.deactivate, q.grace, q.backoff, q.flush, q.load = 500*time.Millisecond, 500*time.Millisecond, time.Hour, 200*time.Millisecond, 100*time.Millisecond
 	})}
 	s.m.requireSandbox = RequireFull
 	s.active(kit{id: "good"})

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
@@ -218,6 +220,13 @@ func TestAHostileModulesEndHurtsNobody(t *testing.T) {
 		{"dies at a page", "", func() { _, _, _ = s.page("/kill") }, "the process ended by itself: exit code 3"},
 		{"is killed", "", func() { kill(s.t, s.pid("rogue")) }, "the process ended by itself: killed by SIGKILL"},
 		{"fills its log", "", func() { _, _, _ = s.page("/log") }, "line 19999 xxx"},
+		{"burns processors", "", func() {
+			pid := s.pid("rogue")
+			_, _, _ = s.page("/burn")
+			if nice, err := unix.Getpriority(unix.PRIO_PROCESS, pid); err != nil || 20-nice != 19 {
+				s.t.Errorf("its niceness is %d, %v", 20-nice, err)
+			}
+		}, "it has kept a processor busy"},
 		{"is silent when its health is asked for", "health-hang", func() {
 			u := s.m.known("rogue")
 			for r := u.current.Load(); u.current.Load() == r; {

@@ -148,12 +148,14 @@ type lineWriter struct {
 	log   *moduleLog
 	level string
 
-	mu      sync.Mutex
-	partial []byte
+	throttle throttle
+	mu       sync.Mutex
+	partial  []byte
 }
 
-// Write never fails.
+// Write never fails, but takes its time when there is more than the host should read.
 func (w *lineWriter) Write(p []byte) (int, error) {
+	w.throttle.took(p)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.partial = append(w.partial, p...)

@@ -41,13 +41,13 @@ type Options struct {
 
 // timing is every wait there is, so that tests need not wait as long.
 type timing struct {
-	start, lifecycle, deactivate, grace time.Duration
-	firstStart                          time.Duration
-	hook, page, idle                    time.Duration
-	poll, health, healthLimit, flush    time.Duration
-	backoff, backoffMax, crashWindow    time.Duration
-	maxCrashes                          int
-	through                             time.Duration
+	start, lifecycle, deactivate, grace    time.Duration
+	firstStart                             time.Duration
+	hook, page, idle                       time.Duration
+	poll, health, healthLimit, flush, load time.Duration
+	backoff, backoffMax, crashWindow       time.Duration
+	maxCrashes                             int
+	through                                time.Duration
 }
 
 func usualTiming() timing {
@@ -55,7 +55,7 @@ func usualTiming() timing {
 		start: 10 * time.Second, lifecycle: 10 * time.Second, deactivate: 5 * time.Second, grace: 2 * time.Second,
 		firstStart: 10 * time.Second,
 		hook:       2 * time.Second, page: 15 * time.Second, idle: 30 * time.Second,
-		poll: time.Second, health: 10 * time.Second, healthLimit: 5 * time.Second, flush: 500 * time.Millisecond,
+		poll: time.Second, health: 10 * time.Second, healthLimit: 5 * time.Second, flush: 500 * time.Millisecond, load: time.Second,
 		backoff: time.Second, backoffMax: 5 * time.Minute, crashWindow: 10 * time.Minute, maxCrashes: 5,
 		through: 30 * time.Second,
 	}

@@ -21,10 +21,11 @@ import (
 
 // loop keeps what runs as the database wants it: at every kick, and whenever the revision moved.
 func (m *Manager) loop(revision int64) {
-	poll, health, flush := time.NewTicker(m.timing.poll), time.NewTicker(m.timing.health), time.NewTicker(m.timing.flush)
+	poll, health, flush, load := time.NewTicker(m.timing.poll), time.NewTicker(m.timing.health), time.NewTicker(m.timing.flush), time.NewTicker(m.timing.load)
 	defer poll.Stop()
 	defer health.Stop()
 	defer flush.Stop()
+	defer load.Stop()
 	through := time.NewTimer(m.timing.through)
 	defer through.Stop()
 	ctx := m.running
@@ -45,6 +46,8 @@ func (m *Manager) loop(revision int64) {
 			}
 		case <-health.C:
 			m.checkHealth(ctx)
+		case <-load.C:
+			m.curbHogs()
 		case <-flush.C:
 			m.flush(ctx)
 		}

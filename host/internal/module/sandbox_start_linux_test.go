@@ -138,7 +138,7 @@ func TestAModuleThatPrintsBeforeTheHandshakeIsNotBelieved(t *testing.T) {
 	}
 }
 
-// 200 MB of log cost the host a bounded part of its memory and nobody's time.
+// More log than the host wants to read costs the host a bounded part of its memory, and its time no more than the throttle gives.
 func TestAModuleThatFillsTheLogIsCutShort(t *testing.T) {
 	needSandbox(t)
 	s := newStage(t, func(q *timing) { q.flush = time.Hour })

@@ -99,7 +99,8 @@ func inMemoryGroup(list, name string) bool {
 	return false
 }
 
-// yield has the scheduler prefer the host, and whatever else the machine is for, to a module.
+// yield has the scheduler prefer the host, and whatever else the machine is for, to a module. Not by
+// all it can: the host waits for the module's answers, also while the machine is busy.
 func yield() { _ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness) }
 
 const niceness = 10

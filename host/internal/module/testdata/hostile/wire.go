@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -106,7 +107,7 @@ func contributions(attack string) *modulev1.Contributions {
 	c := &modulev1.Contributions{NavbarItems: []*modulev1.NavbarItem{item}, SettingsPages: []*modulev1.SettingsPage{{
 		TitleKey: "title", Fields: []*modulev1.SettingField{{Key: "closed", Kind: modulev1.SettingKind_SETTING_KIND_BOOL, LabelKey: "closed", DefaultValue: "false"}},
 	}}}
-	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log") {
+	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log /burn") {
 		c.Pages = append(c.Pages, &modulev1.Page{Path: path, TitleKey: "title", Areas: admin, UnsafeClass: modulev1.RouteClass_ROUTE_CLASS_WRITE})
 	}
 	switch attack {
@@ -230,6 +231,8 @@ func (r *rogue) Serve(q *modulev1.ServeRequest, stream grpc.ServerStreamingServe
 	case "/publish":
 		_, err := modulev1.NewContributionServiceClient(r.host).Publish(stream.Context(), &modulev1.PublishRequest{Contributions: contributions(q.GetQuery())})
 		text = []byte(err.Error())
+	case "/burn":
+		burn(stream.Context())
 	case "/try":
 		text = try(q.GetQuery())
 	}
@@ -251,6 +254,19 @@ func (r *rogue) Serve(q *modulev1.ServeRequest, stream grpc.ServerStreamingServe
 		}
 	}
 	return nil
+}
+
+// burn keeps as many processors busy as it can get.
+func burn(ctx context.Context) {
+	const threads = 16
+	runtime.GOMAXPROCS(threads)
+	for range threads {
+		go func() {
+			for ctx.Err() == nil {
+			}
+		}()
+	}
+	<-ctx.Done()
 }
 
 // try makes the tries of a mode, and returns what they say. The rest of the query is what they need
