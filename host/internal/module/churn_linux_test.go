@@ -124,8 +124,8 @@ func (s *stage) write(name, text string) {
 	}
 }
 
-// crowd is a host with many modules activated, none of them started yet.
-func crowd(t testing.TB, n int, change func(*timing)) *stage {
+// fleet is a host with many modules activated, none of them started yet.
+func fleet(t testing.TB, n int, change func(*timing)) *stage {
 	t.Helper()
 	site := hosttest.NewSite(t)
 	s := &stage{t: t, site: site, m: newManager(t, site, change), ann: site.SignIn(t, "admin@example.com")}
@@ -135,7 +135,7 @@ func crowd(t testing.TB, n int, change func(*timing)) *stage {
 	return s
 }
 
-// stopFive leaves five of a crowd without a way to answer, or to hear that they should end.
+// stopFive leaves five of a fleet without a way to answer, or to hear that they should end.
 func (s *stage) stopFive() {
 	s.t.Helper()
 	for i := range 5 {
@@ -146,7 +146,7 @@ func (s *stage) stopFive() {
 // Modules start side by side, and end side by side: one that hangs costs the host its own time, not
 // the others'.
 func TestTwentyModulesStartAndStopSideBySide(t *testing.T) {
-	s := crowd(t, 20, func(q *timing) { q.deactivate, q.grace = time.Second, time.Second })
+	s := fleet(t, 20, func(q *timing) { q.deactivate, q.grace = time.Second, time.Second })
 	if err := s.m.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestTwentyModulesStartAndStopSideBySide(t *testing.T) {
 // BenchmarkTwentyModules is the start of 20 modules at once, and their end with five of them hung,
 // in the waits of earnest.
 func BenchmarkTwentyModules(b *testing.B) {
-	s := crowd(b, 20, func(q *timing) { *q = usualTiming() })
+	s := fleet(b, 20, func(q *timing) { *q = usualTiming() })
 	var starts, stops time.Duration
 	for b.Loop() {
 		next := s.fresh()

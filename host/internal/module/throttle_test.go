@@ -34,8 +34,8 @@ func TestAHogYieldsAndABusyModuleDoesNot(t *testing.T) {
 		at, spent = at.Add(time.Second), spent+used
 		return l.curb(at, spent, func() error { yields++; return nil })
 	}
-	for i, used := range []time.Duration{0, 900, 100, 900, 100, 300} {
-		if second(used * time.Millisecond) {
+	for i, used := range []int{0, 900, 100, 900, 100, 300} {
+		if second(time.Duration(used) * time.Millisecond) {
 			t.Errorf("it yields after a moment's work, in second %d", i)
 		}
 	}
