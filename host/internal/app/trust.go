@@ -227,6 +227,9 @@ func (a *App) AcceptModule(ctx context.Context, who crm.Who, id, sha256 string, 
 		return err
 	}
 	return a.changeRights(ctx, who, "module_grants_accepted", func(tx store.Tx) (string, map[string]string, error) {
+		if err := a.useConfirmation(ctx, tx, who); err != nil {
+			return "", nil, err
+		}
 		before, err := tx.Module(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "module_not_found")

@@ -23,6 +23,11 @@ func (m *Manager) ConfirmRollBack(ctx context.Context, who crm.Who, id, sha256, 
 	})
 }
 
+// ConfirmAccept is ConfirmInstall for the version that waits.
+func (m *Manager) ConfirmAccept(ctx context.Context, who crm.Who, id, password string) error {
+	return m.confirm(ctx, who, "accept", password, func() (crm.Module, error) { return m.app.WaitingModule(ctx, id) })
+}
+
 func (m *Manager) confirm(ctx context.Context, who crm.Who, step, password string, about func() (crm.Module, error)) error {
 	err := m.app.CheckConfirmed(ctx, who)
 	if crm.KeyOf(err) != "password_confirmation_needed" {

@@ -59,8 +59,12 @@ func (m *Manager) hold(ctx context.Context, who crm.Who, row crm.Module, asks []
 // AcceptGrants accepts what the waiting version of a module newly asks for, and puts it in the
 // place of the installed one as Install would have. NotFound module_nothing_waiting when none
 // waits. When it would not start the old one goes on and the new one waits on.
+// It asks for the own password as Install does.
 func (m *Manager) AcceptGrants(ctx context.Context, who crm.Who, id string) (crm.Module, error) {
 	if err := m.app.CheckModuleRights(who); err != nil {
+		return crm.Module{}, err
+	}
+	if err := m.app.CheckConfirmed(ctx, who); err != nil {
 		return crm.Module{}, err
 	}
 	row, err := m.app.Module(ctx, id)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
@@ -57,6 +58,12 @@ func TestNewGrantsWaitForAWord(t *testing.T) {
 	if _, err := s.m.AcceptGrants(ctx, ben, "sample"); crm.KindOf(err) != crm.Denied {
 		t.Errorf("accepted by Ben: %v", err)
 	}
+	s.site.Clock.Advance(16 * time.Minute) // the sign-in is no longer fresh
+	_, err = s.m.AcceptGrants(ctx, s.ann.Who(), "sample")
+	wantKey(t, err, crm.Denied, "password_confirmation_needed")
+	err = s.site.App.AcceptModule(ctx, s.ann.Who(), "sample", s.row("sample").Waiting.SHA256, nil, crm.ModuleTrial{})
+	wantKey(t, err, crm.Denied, "password_confirmation_needed")
+	s.confirm()
 	if m, err = s.m.AcceptGrants(ctx, s.ann.Who(), "sample"); err != nil || m.Version != "1.1.0" || m.Waiting {
 		t.Fatalf("accepted %+v %v", m, err)
 	}
@@ -64,6 +71,7 @@ func TestNewGrantsWaitForAWord(t *testing.T) {
 	if row := s.row("sample"); row.Waiting != nil || row.State != Active {
 		t.Errorf("row: %+v", row)
 	}
+	s.confirm()
 	_, err = s.m.AcceptGrants(ctx, s.ann.Who(), "sample")
 	wantKey(t, err, crm.NotFound, "module_nothing_waiting")
 }

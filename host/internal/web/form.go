@@ -140,19 +140,3 @@ func (p *Page) languageField(value, none string) field {
 func yesNo(name, label string, value bool, help string) field {
 	return field{Name: name, Kind: "yesno", Label: label, Value: strconv.FormatBool(value), Help: help}
 }
-
-// confirmView asks before something that can't be undone.
-type confirmView struct {
-	*Page
-	Lines  []string
-	Form   *form
-	Danger bool
-}
-
-// confirm shows a page that asks, with the only button posting to the same address.
-func (v *visit) confirm(class, title, button, back string, lines ...string) error {
-	p := v.newPage(title)
-	f := p.newForm(v.r.URL.Path, class, button)
-	f.Back = v.path(back)
-	return v.show("confirm", confirmView{Page: p, Lines: lines, Form: f, Danger: true})
-}

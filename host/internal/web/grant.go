@@ -27,11 +27,36 @@ func (v *visit) waiting(w *module.WaitingVersion) *waitingView {
 
 func (v *visit) acceptGrants() error {
 	id := v.r.PathValue("module")
-	m, err := v.modules.AcceptGrants(v.r.Context(), v.who, id)
+	err := v.modules.ConfirmAccept(v.r.Context(), v.who, id, v.value("password"))
+	var m crm.Module
+	if err == nil {
+		m, err = v.modules.AcceptGrants(v.r.Context(), v.who, id)
+	}
+	if aboutPassword(err) {
+		return v.askToAccept(id, err)
+	}
 	if err != nil {
 		return v.moduleChanged(err, "", id)
 	}
 	return v.done("/admin/modules", "flash_installed", "Name", v.modules.Surface().Name(id), "Version", m.Version)
+}
+
+// askToAccept says once more what is accepted, and asks for the own password.
+func (v *visit) askToAccept(id string, cause error) error {
+	rows, err := v.modules.Modules(v.r.Context(), v.who)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(rows, func(r module.Row) bool { return r.ID == id })
+	if i < 0 || rows[i].Waiting == nil {
+		return crm.Refuse(crm.NotFound, "module_nothing_waiting")
+	}
+	w := v.waiting(rows[i].Waiting)
+	lines := []string{w.Text, w.Signer}
+	for _, g := range w.Grants {
+		lines = append(lines, g.Meaning)
+	}
+	return v.confirmByPassword(cause, v.text("title_accept", "Name", rows[i].Name), v.text("accept_upgrade"), "/admin/modules", lines...)
 }
 
 func (v *visit) dropWaiting() error {

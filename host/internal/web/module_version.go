@@ -39,8 +39,8 @@ func (v *visit) showVersions(only string, cause error) error {
 	}
 	p := v.newPage(v.text("title_versions", "Name", v.modules.Surface().Name(id)))
 	f := p.newForm("/admin/modules/"+id+"/rollback", "sensitive", "")
-	if crm.KeyOf(v.app.CheckConfirmed(ctx, v.who)) == "password_confirmation_needed" {
-		f.Fields = append(f.Fields, field{Name: "password", Kind: "password", Label: v.text("field_own_password"), Help: v.text("help_own_password"), Required: true, Autocomplete: "current-password"})
+	if password := v.passwordField(); password != nil {
+		f.Fields = append(f.Fields, *password)
 	}
 	if cause != nil {
 		f.Status = statusOf(cause)
@@ -135,8 +135,7 @@ func (v *visit) rollBackModule() error {
 	if err == nil {
 		m, err = v.modules.RollBack(ctx, v.who, id, sha256)
 	}
-	switch crm.KeyOf(err) {
-	case "password_wrong", "sign_in_locked", "password_confirmation_needed":
+	if aboutPassword(err) {
 		return v.showVersions(sha256, err)
 	}
 	if err != nil {

@@ -78,3 +78,23 @@ func TestADowngradeIsConfirmed(t *testing.T) {
 		t.Errorf("it is %s, %v", m.Version, err)
 	}
 }
+
+// Accepting an upgrade is installing it: it asks for the own password, too.
+func TestAcceptingAnUpgradeAsksForTheOwnPassword(t *testing.T) {
+	s, _, _ := replacedModule(t)
+	next := crm.Module{ID: "impersonation", Version: "9.9.10", SHA256: "aa", Manifest: []byte(`{"id":"impersonation","name":"Impersonation","version":"9.9.10","author":"x","requires":{"host":">=3.1.0","protocol":1},"executables":{"linux/amd64":"bin/x"},"grants":[{"name":"network","why":"To tell others."}]}`)}
+	if err := s.app.HoldModule(t.Context(), crm.Operator(), next, []string{"network"}, []byte("zip")); err != nil {
+		t.Fatal(err)
+	}
+	b := s.as(ann)
+	s.ahead.Store(int64(16 * time.Minute)) // the sign-in is no longer fresh
+	const accept = "/admin/modules/impersonation/accept"
+	b.get("/admin/modules").says(t, "9.9.10", "To tell others.")
+	checkPage(t, b.post(accept).wants(t, 403)).says(t, "Accept the upgrade of Impersonation?", "Your Password", "Give your own password")
+	checkPage(t, b.post(accept, "password", "wrong").wants(t, 422)).says(t, "The current password is wrong")
+	if m, err := s.app.Module(t.Context(), "impersonation"); err != nil || m.Version != "9.9.9" {
+		t.Errorf("it is %s, %v", m.Version, err)
+	}
+	b.post(accept, "password", demoPassword).silent(t, "Your Password") // this one is no package, and so it goes no further
+	s.as(ben).post(accept, "password", demoPassword).wants(t, 403)
+}

@@ -102,9 +102,7 @@ func (v *visit) showReview(r module.Review, cause error) error {
 		Page: p, Review: r, Base: v.path("/admin/uploads/" + r.StagedID), SizeText: bytesText(r.Size), Status: http.StatusOK,
 		Button: v.text("install"), Blocked: p.Blocked("sensitive"),
 	}
-	if crm.KeyOf(v.app.CheckConfirmed(v.r.Context(), v.who)) == "password_confirmation_needed" {
-		view.Password = &field{Name: "password", Kind: "password", Label: v.text("field_own_password"), Help: v.text("help_own_password"), Required: true, Autocomplete: "current-password"}
-	}
+	view.Password = v.passwordField()
 	if len(r.Inner) > 0 {
 		p.Title = v.text("title_review", "Name", r.Filename)
 		return v.show("review", view)
@@ -177,8 +175,7 @@ func (v *visit) installModule() error {
 	if err == nil {
 		m, err = v.modules.Install(ctx, v.who, staged)
 	}
-	switch crm.KeyOf(err) {
-	case "password_wrong", "sign_in_locked", "password_confirmation_needed":
+	if aboutPassword(err) {
 		review, missing := v.modules.Review(ctx, v.who, staged)
 		if missing != nil {
 			return missing
