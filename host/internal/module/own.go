@@ -21,7 +21,7 @@ type Belongings struct {
 
 // Belongings counts what is kept for a module.
 func (m *Manager) Belongings(ctx context.Context, who crm.Who, id string) (Belongings, error) {
-	if err := m.app.CheckModuleRights(who); err != nil {
+	if err := m.app.CheckModuleView(who); err != nil {
 		return Belongings{}, err
 	}
 	row, err := m.app.Module(ctx, id)

@@ -28,7 +28,7 @@ type Version struct {
 
 // Versions lists the versions a module had before, newest first.
 func (m *Manager) Versions(ctx context.Context, who crm.Who, id string) ([]Version, error) {
-	if err := m.app.CheckModuleRights(who); err != nil {
+	if err := m.app.CheckModuleView(who); err != nil {
 		return nil, err
 	}
 	row, err := m.app.Module(ctx, id)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/store"
 )
@@ -58,7 +59,14 @@ func TestWhatIsDisabledSaysWhy(t *testing.T) {
 	err := s.rows.Write(t.Context(), func(tx store.Tx) error {
 		for id, activated := range map[string]bool{"one": true, "two": false} {
 			row := crm.Module{ID: id, Version: "1.0.0", Manifest: []byte(`{"id":"` + id + `","name":"` + id + `","version":"1.0.0","requires":{"host":">=3.1.0","protocol":1},"executables":{"linux/amd64":"bin/x"}}`), Activated: activated}
+			if activated {
+				row.Failure = "given up"
+			}
 			if err := tx.PutModule(t.Context(), row); err != nil {
+				return err
+			}
+			before := crm.KeptVersion{ModuleID: id, Version: "0.9.0", SHA256: "09", Manifest: row.Manifest}
+			if err := tx.KeepVersion(t.Context(), before, app.MaxKeptVersions); err != nil {
 				return err
 			}
 		}
@@ -69,7 +77,7 @@ func TestWhatIsDisabledSaysWhy(t *testing.T) {
 	}
 	b, disabled := s.as(ann), 0
 	b.become("eve@example.com")
-	for _, page := range append(adminPages, "/admin/modules/two/uninstall", "/admin/modules/one/grants", "/admin/modules/keys") {
+	for _, page := range append(adminPages, "/admin/modules/two/uninstall", "/admin/modules/one/grants", "/admin/modules/one/versions", "/admin/modules/keys") {
 		disabled += len(disabledPattern.FindAllString(checkPage(t, b.get(page).wants(t, 200)).body, -1))
 	}
 	if disabled < 30 {
