@@ -29,6 +29,9 @@ func (m *Manager) ConfirmAccept(ctx context.Context, who crm.Who, id, password s
 }
 
 func (m *Manager) confirm(ctx context.Context, who crm.Who, step, password string, about func() (crm.Module, error)) error {
+	if err := m.app.CheckModuleRights(who); err != nil {
+		return err
+	}
 	err := m.app.CheckConfirmed(ctx, who)
 	if crm.KeyOf(err) != "password_confirmation_needed" {
 		return err
