@@ -246,7 +246,14 @@ func (m *Manager) checkHealth(ctx context.Context) {
 // translations.
 func (u *unit) lookAfter(ctx context.Context, r *running) {
 	const patience = 3
+	if !r.checking.CompareAndSwap(false, true) {
+		return // the last one isn't over
+	}
+	defer r.checking.Store(false)
 	err := r.health(ctx)
+	if u.current.Load() != r {
+		return // its end was noticed otherwise, and is nothing against the next
+	}
 	u.m.mu.Lock()
 	if err == nil {
 		u.wrong = 0

@@ -49,7 +49,8 @@ type running struct {
 	texts              atomic.Pointer[texts]
 	languages          atomic.Uint64 // revision of texts
 
-	load load // the Manager's loop's own
+	load     load // the Manager's loop's own
+	checking atomic.Bool
 
 	mu       sync.Mutex
 	requests map[string]asking // page requests in flight, by id
