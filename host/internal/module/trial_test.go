@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -271,6 +273,51 @@ func TestValuesKeptAside(t *testing.T) {
 	}
 	if _, err := s.site.App.ModuleValue(ctx, "sample", "now"); err != nil {
 		t.Errorf("adopted it does not write through: %v", err)
+	}
+}
+
+// While data changes hands nobody writes, and afterwards only the new process does.
+func TestOneProcessWritesAtATime(t *testing.T) {
+	s := newStage(t, nil)
+	s.install(kit{})
+	ctx := t.Context()
+	old := &running{own: &ownData{app: s.site.App, id: "sample", phase: adopted}}
+	next := &ownData{app: s.site.App, id: "sample"}
+	var written atomic.Int64
+	var writers sync.WaitGroup
+	for i := range 4 {
+		writers.Go(func() {
+			for old.own.put(ctx, fmt.Sprint("old", i), []byte("x")) == nil {
+				written.Add(1)
+			}
+		})
+		writers.Go(func() {
+			for range 20 {
+				if err := next.put(ctx, fmt.Sprint("next", i), []byte("x")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	eventually(t, "the old one writes", func() bool { return written.Load() > 20 })
+	err := next.handOver(old, func(trial crm.ModuleTrial) error {
+		before := s.data()
+		for range 20 {
+			if s.data() != before {
+				t.Error("somebody writes meanwhile")
+			}
+		}
+		return s.site.App.KeepModuleTrial(ctx, "sample", trial)
+	})
+	writers.Wait()
+	if err != nil || status.Code(old.own.put(ctx, "old", nil)) != codes.FailedPrecondition || status.Code(old.own.remove(ctx, "next0")) != codes.FailedPrecondition {
+		t.Errorf("the old one writes on: %v", err)
+	}
+	if _, err := old.own.value(ctx, "next3"); err != nil {
+		t.Errorf("the old one does not read: %v", err)
+	}
+	if got := s.data(); !strings.HasPrefix(got, "next0=x next1=x next2=x next3=x old") {
+		t.Errorf("there is %q", got)
 	}
 }
 

@@ -321,6 +321,15 @@ func TestTwoPackagesOfOneVersion(t *testing.T) {
 	if r, _ := s.m.active("sample"); filepath.Base(r.placed.folder) != "1.0.0" {
 		t.Errorf("it runs from %s", r.placed.folder)
 	}
+	// A shell knows nothing of what runs, and leaves the folder alone, too.
+	third := kit{files: map[string]string{"assets/third": "x"}}
+	installHere(t, s.shell(), third)
+	whole()
+	eventually(t, "the third runs here", func() bool {
+		r, err := s.m.active("sample")
+		return err == nil && r.row.SHA256 == mustBundle(t, third).sha256
+	})
+	whole()
 }
 
 // The kept package is checked as when it came: by its signature, and by whose may be installed now.
