@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"strings"
@@ -9,7 +10,7 @@ import (
 // logHandler writes each record as one line of the JSON that go-plugin's host side reads, so that
 // levels and fields survive the way to the module's log.
 func logHandler(w io.Writer) slog.Handler {
-	return slog.NewJSONHandler(w, &slog.HandlerOptions{
+	return requestHandler{slog.NewJSONHandler(w, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
 			if len(groups) > 0 {
@@ -29,7 +30,29 @@ func logHandler(w io.Writer) slog.Handler {
 			}
 			return attr
 		},
-	})
+	})}
+}
+
+// requestHandler says of a record for which request it was made, by the context it was logged with.
+type requestHandler struct{ slog.Handler }
+
+// Handle adds the request's id.
+func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
+	if id := ViewerOf(ctx).RequestID; id != "" {
+		r = r.Clone()
+		r.AddAttrs(slog.String("request_id", id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs stays a requestHandler.
+func (h requestHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return requestHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup stays a requestHandler.
+func (h requestHandler) WithGroup(name string) slog.Handler {
+	return requestHandler{h.Handler.WithGroup(name)}
 }
 
 // levelWord returns hclog's word for a level.

@@ -20,6 +20,9 @@ import (
 // Serve is the whole main of a module. It returns when the host is done with it, and ends the
 // process with a sentence on stderr when the module's declarations are wrong (exit code 1) or when
 // a person started it by hand (exit code 2).
+//
+// What the module logs by log/slog is in its log in the CRM, with its level and fields; logged with a
+// page's context (slog.InfoContext(r.Context(), …)) it carries the id of the request.
 func Serve(module Module) {
 	instance, err := NewInstance(module)
 	if err != nil {

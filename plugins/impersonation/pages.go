@@ -63,7 +63,7 @@ func answer(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	said := sentence{status: sdk.StatusOf(err), key: "error_failed"}
 	if !errors.As(err, &said) {
-		slog.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "request", sdk.ViewerFrom(r).RequestID, "error", err)
+		slog.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
 		switch sdk.KindOf(err) {
 		case sdk.Denied:
 			said.key = "error_denied"

@@ -30,6 +30,7 @@ func logOf(t *testing.T, a *app.App, id string, q crm.Query) string {
 	return strings.Join(said, " ")
 }
 
+// go-plugin #114: logs that were lost. These are in the database, and still bounded.
 func TestAModulesLogIsKeptWithinBounds(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		ctx := t.Context()

@@ -55,6 +55,7 @@ func (s *stage) kept() (crm.Module, Belongings) {
 	return row, b
 }
 
+// mattermost PR 34867: what a module owned was left behind and unseen.
 func TestThePreviewCountsEveryKind(t *testing.T) {
 	s := newStage(t, nil)
 	s.used()
@@ -123,6 +124,20 @@ func TestDataIsResetWithoutUninstalling(t *testing.T) {
 	if values := s.m.SettingsValues(ctx, "sample"); values["minutes"] != "60" {
 		t.Errorf("settings: %v", values)
 	}
+}
+
+// What a module logs for a page is found by the id the page's answer carried.
+func TestAModulesLinesCarryTheirRequest(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	s.get("/print")
+	eventually(t, "its line", func() bool {
+		page, err := s.m.Log(t.Context(), s.ann.Who(), "sample", crm.Query{Filter: map[string]string{"request": "test"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Rows) == 1 && page.Rows[0].Text == "looked up n=3" && page.Rows[0].Level == "info"
+	})
 }
 
 func TestAnExportHoldsTheLogUpToNow(t *testing.T) {

@@ -28,7 +28,7 @@ func (a *attachment) begin() {
 	h := v.w.Header()
 	h.Set("Content-Type", a.kind)
 	h.Set("Content-Disposition", `attachment; filename="`+a.name+`"`)
-	v.deadline(http.NewResponseController(v.w).SetWriteDeadline, time.Now().Add(fileTime))
+	v.deadline(http.NewResponseController(v.w).SetWriteDeadline, time.Now().Add(uploadTime))
 	v.w.WriteHeader(http.StatusOK)
 }
 

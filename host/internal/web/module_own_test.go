@@ -39,6 +39,7 @@ func TestUninstallingOffersToKeepExportOrDelete(t *testing.T) {
 	b.get("/admin/modules/sample/uninstall").wants(t, 200).says(t, "The module has stored nothing.")
 }
 
+// mattermost #27103: controls that were off without a reason.
 func TestAnActiveModulesPageSaysWhyNothingCanBeDeleted(t *testing.T) {
 	s := logged(t)
 	if err := s.app.ActivateModule(t.Context(), crm.Operator(), "sample", "aa", nil, crm.ModuleTrial{}); err != nil {

@@ -85,7 +85,7 @@ func (v *visit) limitBody() {
 const (
 	formTime   = 15 * time.Second
 	pageTime   = time.Minute
-	uploadTime = 10 * time.Minute
+	uploadTime = 10 * time.Minute // of a package that comes in, and of the host's own files that go out
 	fileTime   = 2 * time.Minute
 )
 

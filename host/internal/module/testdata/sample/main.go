@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -288,8 +289,9 @@ func env(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func prints(http.ResponseWriter, *http.Request) {
+func prints(_ http.ResponseWriter, r *http.Request) {
 	fmt.Println("a plain print")
+	slog.InfoContext(r.Context(), "looked up", "n", 3)
 	fmt.Fprintln(os.Stderr, "a complaint")
 }
 
