@@ -1,14 +1,19 @@
 package module
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // endless leaves a hung call underway until the test ends the module's process.
@@ -207,4 +212,50 @@ func TestAModulesAddressLeadsIntoItsOwnFolder(t *testing.T) {
 	if _, address, err := c.PluginToHost("unix", "/run/understudy/sample/x/socket"); err != nil || address != "/run/understudy/sample/x/socket" {
 		t.Errorf("its own: %q %v", address, err)
 	}
+}
+
+// go-plugin remembers each connection that a module offers, some of them for good. The host reads
+// only a few.
+func TestAModuleThatOffersConnectionsWithoutEndWaits(t *testing.T) {
+	s := besiege(t)
+	if err := s.enter("offers", ""); err != nil {
+		t.Fatal(err)
+	}
+	before, offered := runtime.NumGoroutine(), ""
+	eventually(t, "it can offer no more", func() bool {
+		_, text, err := s.page("/offers")
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := text == offered && text != "0"
+		offered = text
+		time.Sleep(100 * time.Millisecond)
+		return same
+	})
+	if n, err := strconv.Atoi(offered); err != nil || n > 100_000 {
+		t.Errorf("it offered %s", offered)
+	}
+	if grown := runtime.NumGoroutine() - before; grown > 100 {
+		t.Errorf("the host has %d goroutines more", grown)
+	}
+	s.unhurt()
+}
+
+// However many connections a module opens to the host's services, its calls at a time are bounded.
+func TestAModulesCallsAtATimeAreBoundedOverAllItsConnections(t *testing.T) {
+	tap := boundAsking()
+	var end context.CancelFunc
+	for range maxAskingIn {
+		var ctx context.Context
+		ctx, end = context.WithCancel(t.Context())
+		defer end()
+		if _, err := tap(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := tap(t.Context(), nil); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("one more: %v", err)
+	}
+	end()
+	eventually(t, "there is room again", func() bool { _, err := tap(t.Context(), nil); return err == nil })
 }

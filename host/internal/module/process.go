@@ -123,6 +123,7 @@ func (p *process) config(l launch, executable *os.File) *plugin.ClientConfig {
 		SyncStderr:       lines,
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(proto.MaxMessageBytes), grpc.MaxCallSendMsgSize(proto.MaxMessageBytes)),
+			grpc.WithChainStreamInterceptor(boundBroker),
 		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, folder string) (runner.Runner, error) {
 			p.making.Lock()

@@ -180,7 +180,7 @@ func (r *running) activate(ctx context.Context) error {
 	services := &hostServices{running: r, app: r.manager.app}
 	broker, err := r.process.serve([]grpc.ServerOption{
 		grpc.MaxRecvMsgSize(proto.MaxMessageBytes), grpc.MaxSendMsgSize(proto.MaxMessageBytes),
-		grpc.MaxConcurrentStreams(128), grpc.UnaryInterceptor(services.intercept), grpc.StreamInterceptor(refuseStream),
+		grpc.MaxConcurrentStreams(maxAsking), grpc.InTapHandle(boundAsking()), grpc.UnaryInterceptor(services.intercept), grpc.StreamInterceptor(refuseStream),
 	}, services.register)
 	if err != nil {
 		return r.startFault("module_start", err)

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -39,6 +40,7 @@ type rogue struct {
 	broker *plugin.GRPCBroker
 	host   *grpc.ClientConn
 	checks atomic.Int32
+	offers atomic.Int32
 }
 
 func serve(attack string) {
@@ -47,7 +49,7 @@ func serve(attack string) {
 		HandshakeConfig:  plugin.HandshakeConfig{MagicCookieKey: proto.HandshakeCookieKey, MagicCookieValue: proto.HandshakeCookieValue},
 		VersionedPlugins: map[int]plugin.PluginSet{proto.ProtocolVersion: {proto.PluginName: r}},
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(options, grpc.MaxSendMsgSize(1<<30), grpc.MaxRecvMsgSize(1<<30))...)
+			return grpc.NewServer(append(options, grpc.MaxSendMsgSize(1<<30), grpc.MaxRecvMsgSize(1<<30), grpc.ChainStreamInterceptor(r.offer))...)
 		},
 	})
 }
@@ -63,6 +65,24 @@ func (r *rogue) GRPCServer(broker *plugin.GRPCBroker, server *grpc.Server) error
 
 func (*rogue) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
 	return nil, status.Error(codes.Unimplemented, "a module is no client")
+}
+
+// offer has go-plugin's broker, on the host's side, remember connections without end.
+func (r *rogue) offer(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	if r.attack == "offers" && info.FullMethod == "/plugin.GRPCBroker/StartStream" {
+		go func() {
+			for id := uint64(100); id < 1<<20; id++ {
+				var offer emptypb.Empty // and what it carries: a number, and a knock at the door
+				text := append(protowire.AppendVarint([]byte{0x08}, id), 0x22, 0x02, 0x08, 0x01)
+				offer.ProtoReflect().SetUnknown(text)
+				if stream.SendMsg(&offer) != nil {
+					return
+				}
+				r.offers.Add(1)
+			}
+		}()
+	}
+	return handle(server, stream)
 }
 
 // at misbehaves when a moment is the attack's: it hangs, lies about its bytes, sends too many of
@@ -107,7 +127,7 @@ func contributions(attack string) *modulev1.Contributions {
 	c := &modulev1.Contributions{NavbarItems: []*modulev1.NavbarItem{item}, SettingsPages: []*modulev1.SettingsPage{{
 		TitleKey: "title", Fields: []*modulev1.SettingField{{Key: "closed", Kind: modulev1.SettingKind_SETTING_KIND_BOOL, LabelKey: "closed", DefaultValue: "false"}},
 	}}}
-	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log /burn") {
+	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log /burn /offers") {
 		c.Pages = append(c.Pages, &modulev1.Page{Path: path, TitleKey: "title", Areas: admin, UnsafeClass: modulev1.RouteClass_ROUTE_CLASS_WRITE})
 	}
 	switch attack {
@@ -233,6 +253,8 @@ func (r *rogue) Serve(q *modulev1.ServeRequest, stream grpc.ServerStreamingServe
 		text = []byte(err.Error())
 	case "/burn":
 		burn(stream.Context())
+	case "/offers":
+		text = fmt.Append(nil, r.offers.Load())
 	case "/try":
 		text = try(q.GetQuery())
 	}
