@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 func testLog() *moduleLog {
@@ -16,6 +17,9 @@ func testLog() *moduleLog {
 
 func TestTheLogKeepsTheLastLinesAndCountsTheRest(t *testing.T) {
 	l := testLog()
+	l.lost = newMeter("m").lost
+	counted := prometheus.NewRegistry()
+	counted.MustRegister(l.lost)
 	for i := range maxPending + 7 {
 		l.add("info", fmt.Sprint("line ", i), "")
 	}
@@ -25,6 +29,9 @@ func TestTheLogKeepsTheLastLinesAndCountsTheRest(t *testing.T) {
 	lines := l.take()
 	if len(lines) != maxPending+1 || lines[maxPending].Text != "7 more lines were left out" {
 		t.Errorf("%d lines, the last is %+v", len(lines), lines[len(lines)-1])
+	}
+	if told, err := counted.Gather(); err != nil || told[0].GetMetric()[0].GetCounter().GetValue() != 7 {
+		t.Errorf("counted: %v %v", told, err)
 	}
 	if again := l.take(); len(again) != 0 {
 		t.Errorf("taken twice: %v", again)
