@@ -233,6 +233,23 @@ func TestAStartGivenUpAtAnyMomentLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestAChildKilledBeforeItsStartIsNotStarted(t *testing.T) {
+	needLinux(t)
+	folder := t.TempDir()
+	c, err := newChild("/bin/sh", folder, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.cmd.Args = []string{"sh", "-c", "echo > started"}
+	if err := errors.Join(c.Kill(t.Context()), c.Start(t.Context())); !errors.Is(err, errGivenUp) {
+		t.Errorf("got %v", err)
+	}
+	<-c.done
+	if files := tree(folder); len(files) > 0 {
+		t.Errorf("it left %v", files)
+	}
+}
+
 var discarded = slog.New(slog.DiscardHandler)
 
 // contextUntil ends once a condition holds.

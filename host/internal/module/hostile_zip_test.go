@@ -96,6 +96,9 @@ var families = []family{
 	{name: "twice", key: "module_bad_entry_twice", apply: both([2]string{"x", "x"}, [2]string{"a/b", "a/b"})},
 	{name: "file and folder", key: "module_bad_entry_folder", apply: both([2]string{"a", "a/b"}, [2]string{"a/b/c", "a/b"}, [2]string{"a/", "a"})},
 	{name: "folder with content", key: "module_bad_entry_folder", shared: true, apply: called("a/", "a/b/")},
+	{name: "folder in a file's place", key: "module_bad_entry_folder", shared: true, apply: func(r *rand.Rand, f *forgery) {
+		f.add(r, newPart("a/b", "x", false)).attrs = 0o040755 << 16
+	}},
 	{name: "flat bomb", key: "module_bad_entry_ratio", apply: func(r *rand.Rand, f *forgery) { bomb := zeros(); f.add(r, &bomb) }},
 	{name: "flat bomb of many files", key: "module_unpacks_too_big", apply: func(r *rand.Rand, f *forgery) {
 		for i := range 300 {
@@ -114,6 +117,12 @@ var families = []family{
 		}
 	}},
 	{name: "quoting bomb", key: "module_overlap", shared: true, apply: quoting},
+	{name: "the list as content", key: "module_overlap", shared: true, apply: func(r *rand.Rand, f *forgery) {
+		p := newPart("x", "x", false)
+		p.list.size, p.list.packed = 40, 40
+		p.own = p.list
+		f.parts = append(f.parts, p) // last before the list
+	}},
 	{name: "shorter than it says", key: "module_bad_entry_size", apply: func(r *rand.Rand, f *forgery) {
 		p := f.file("bin/sample")
 		*p = *newPart("bin/sample", fakeExecutable(hostPlatform()), true)
