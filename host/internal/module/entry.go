@@ -3,8 +3,10 @@ package module
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"errors"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"path"
@@ -125,23 +127,24 @@ func (e entry) copyTo(out io.Writer) error {
 	}
 	defer in.Close()
 	n, err := io.Copy(out, io.LimitReader(in, e.size+1))
-	switch {
-	case errors.Is(err, zip.ErrFormat), err == nil && n != e.size:
-		return errSize
-	case errors.Is(err, io.ErrUnexpectedEOF) && e.ends():
+	if err == nil && n == e.size {
+		return nil
+	}
+	if e.misstated() {
 		return errSize
 	}
-	return err
+	return cmp.Or(err, io.ErrUnexpectedEOF)
 }
 
-// ends tells whether the packed content comes to a proper end, if not where the zip says.
-func (e entry) ends() bool {
+// misstated tells a size that is wrong from content that is damaged: whole content has its checksum.
+func (e entry) misstated() bool {
 	raw, err := e.file.OpenRaw()
 	if err != nil || e.file.Method != zip.Deflate {
 		return false
 	}
-	_, err = io.Copy(io.Discard, io.LimitReader(flate.NewReader(raw), e.size+1))
-	return err == nil
+	sum := crc32.NewIEEE()
+	n, err := io.Copy(sum, io.LimitReader(flate.NewReader(raw), maxFile))
+	return err == nil && n != e.size && sum.Sum32() == e.file.CRC32
 }
 
 func (e entry) bytes() ([]byte, error) {
