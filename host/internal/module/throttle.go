@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// throttle has a module that prints without end wait for the host, not the host for it: reading a
-// line and taking it apart is the host's work, and who prints decides how much there is.
+// throttle has a module that prints or asks without end wait for the host, not the host for it: each
+// line to read and each call to answer is the host's work, and how much there is the module decides.
 type throttle struct {
 	mu     sync.Mutex
-	credit float64 // bytes that are taken at once
+	credit float64 // what is taken at once
 	at     time.Time
 }
 
@@ -19,23 +19,31 @@ const (
 	printedAtOnce    = 4 << 20 // bytes
 	printedPerSecond = 2 << 20
 	lineCost         = 100 // bytes that a line counts for besides its own
+	askedAtOnce      = 4000
+	askedPerSecond   = 2000
 )
 
 // took accounts for what was read and waits when that is too much. The next is read after that, so
 // the module waits at a full pipe.
 func (t *throttle) took(text []byte) {
+	t.spend(float64(len(text)+lineCost*bytes.Count(text, []byte("\n"))), printedAtOnce, printedPerSecond)
+}
+
+// asked accounts for a call, likewise.
+func (t *throttle) asked() { t.spend(1, askedAtOnce, askedPerSecond) }
+
+func (t *throttle) spend(cost, atOnce, perSecond float64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
 	if t.at.IsZero() {
-		t.credit = printedAtOnce
+		t.credit = atOnce
 	} else {
-		t.credit = min(printedAtOnce, t.credit+now.Sub(t.at).Seconds()*printedPerSecond)
+		t.credit = min(atOnce, t.credit+now.Sub(t.at).Seconds()*perSecond)
 	}
 	t.at = now
-	t.credit -= float64(len(text) + lineCost*bytes.Count(text, []byte("\n")))
-	if t.credit < 0 {
-		time.Sleep(time.Duration(-t.credit / printedPerSecond * float64(time.Second)))
+	if t.credit -= cost; t.credit < 0 {
+		time.Sleep(time.Duration(-t.credit / perSecond * float64(time.Second)))
 	}
 }
 

@@ -27,6 +27,19 @@ func TestAModuleThatPrintsWithoutEndWaits(t *testing.T) {
 	})
 }
 
+func TestAModuleThatAsksWithoutEndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var th throttle
+		began := time.Now()
+		for range askedAtOnce + 10*askedPerSecond {
+			th.asked()
+		}
+		if took := time.Since(began).Round(time.Second); took != 10*time.Second {
+			t.Errorf("what is worth 10 s took %v", took)
+		}
+	})
+}
+
 func TestAHogYieldsAndABusyModuleDoesNot(t *testing.T) {
 	var l load
 	at, spent, yields := time.Now(), time.Duration(0), 0

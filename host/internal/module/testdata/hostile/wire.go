@@ -127,7 +127,7 @@ func contributions(attack string) *modulev1.Contributions {
 	c := &modulev1.Contributions{NavbarItems: []*modulev1.NavbarItem{item}, SettingsPages: []*modulev1.SettingsPage{{
 		TitleKey: "title", Fields: []*modulev1.SettingField{{Key: "closed", Kind: modulev1.SettingKind_SETTING_KIND_BOOL, LabelKey: "closed", DefaultValue: "false"}},
 	}}}
-	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log /burn /offers") {
+	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log /burn /offers /ask-on") {
 		c.Pages = append(c.Pages, &modulev1.Page{Path: path, TitleKey: "title", Areas: admin, UnsafeClass: modulev1.RouteClass_ROUTE_CLASS_WRITE})
 	}
 	switch attack {
@@ -246,6 +246,15 @@ func (r *rogue) Serve(q *modulev1.ServeRequest, stream grpc.ServerStreamingServe
 		return stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: text}})
 	case "/big-message":
 		text = bytes.Repeat([]byte("x"), 100<<20)
+	case "/ask-on":
+		for range 16 {
+			go func() {
+				for stream.Context().Err() == nil {
+					r.askAll(stream.Context())
+				}
+			}()
+		}
+		<-stream.Context().Done()
 	case "/ask":
 		text, _ = json.Marshal(r.askAll(stream.Context()))
 	case "/publish":
