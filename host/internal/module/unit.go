@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,12 +36,13 @@ const (
 // unit is one installed module as this process knows it. Who changes what runs holds busy, so that
 // there is one start, swap or stop of a module at a time; all else is guarded by Manager.mu.
 type unit struct {
-	m       *Manager
-	id      string
-	log     *moduleLog
-	meter   *meter
-	busy    chan struct{}
-	current atomic.Pointer[running] // nil unless active
+	m        *Manager
+	id       string
+	log      *moduleLog
+	meter    *meter
+	busy     chan struct{}
+	counting sync.Mutex              // held while crashes are read and written, never over a call
+	current  atomic.Pointer[running] // nil unless active
 
 	row       crm.Module
 	manifest  manifest.Manifest
@@ -137,6 +139,16 @@ func (u *unit) bringUp(ctx context.Context, row crm.Module) {
 		return
 	}
 	if row.Crashes > 0 {
+		u.recovered(ctx, r)
+	}
+}
+
+// recovered tells the database that a module runs again, unless it has crashed once more meanwhile:
+// that crash must not be written over.
+func (u *unit) recovered(ctx context.Context, r *running) {
+	u.counting.Lock()
+	defer u.counting.Unlock()
+	if row, err := u.m.app.Module(ctx, u.id); err == nil && u.current.Load() == r {
 		u.record(ctx, Active, nil, nil, row.Crashes, row.CrashedAt)
 	}
 }
@@ -219,6 +231,8 @@ func howEnded(code int, signal string, sated bool) string {
 // managers end a host and its modules together, by SIGTERM, at every deployment. A debugged module
 // isn't started anew: whoever debugs it wants to see why it ended.
 func (u *unit) crashed(ctx context.Context, problem *crm.Error, asked, debugged bool) {
+	u.counting.Lock()
+	defer u.counting.Unlock()
 	now, t := u.m.app.Now(), u.m.timing
 	row, err := u.m.app.Module(ctx, u.id)
 	if err != nil {

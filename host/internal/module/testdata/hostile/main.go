@@ -259,7 +259,7 @@ func surroundings() {
 
 func flood() {
 	line := strings.Repeat("x", 1000) + "\n"
-	for range 8_000 {
+	for range 6_000 {
 		if _, err := os.Stderr.WriteString(line); err != nil {
 			return
 		}
