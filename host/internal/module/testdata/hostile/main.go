@@ -40,7 +40,10 @@ var tries = map[string]func(){
 		fmt.Println("ready: ok")
 		time.Sleep(time.Hour)
 	},
-	"print": func() { fmt.Println("1|1|unix|/run/docker.sock|grpc|") },
+	"print": func() {
+		fmt.Println("1|1|unix|/run/docker.sock|grpc|")
+		time.Sleep(time.Hour) // or its end would be what the host hears of first
+	},
 }
 
 func mode() string {
