@@ -152,7 +152,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	manager := module.New(module.Options{
 		App: a, Dir: f.Modules, RunDir: run, HostVersion: version, Log: log,
 		Sentence: sentence, MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload, RequireSignature: m.RequireSignature,
-		RequireSandbox: module.Requirement(m.RequireSandbox), SafeMode: m.SafeMode, Debug: m.Debug, Journal: filepath.Join(f.Data, "starting.json"),
+		RequireSandbox: module.Requirement(m.RequireSandbox), SafeMode: m.SafeMode, Debug: m.Debug, Journal: filepath.Join(f.Data, "starting.json"), Icons: web.Icons(),
 	})
 	a.SetSwitchPolicy(manager)
 	return &site{store: db, app: a, modules: manager, removeRun: removeRun}, nil

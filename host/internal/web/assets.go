@@ -40,7 +40,7 @@ type asset struct {
 var symbolID = regexp.MustCompile(`<symbol id="([a-z0-9-]+)"`)
 
 func loadAssets(base string) (*assets, error) {
-	a := &assets{files: map[string]asset{}, icons: map[string]bool{}}
+	a := &assets{files: map[string]asset{}}
 	all := sha256.New()
 	err := fs.WalkDir(assetFiles, "assets", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(name, ".md") {
@@ -59,10 +59,28 @@ func loadAssets(base string) (*assets, error) {
 		return nil, err
 	}
 	a.root = base + "/assets/" + hex.EncodeToString(all.Sum(nil))[:12] + "/"
-	for _, match := range symbolID.FindAllSubmatch(a.files["vendor/icons.svg"].plain, -1) {
-		a.icons[string(match[1])] = true
-	}
+	a.icons = iconsOf(a.files["vendor/icons.svg"].plain)
 	return a, nil
+}
+
+// iconsOf lists the icons of the sprite.
+func iconsOf(sprite []byte) map[string]bool {
+	icons := map[string]bool{}
+	for _, match := range symbolID.FindAllSubmatch(sprite, -1) {
+		icons[string(match[1])] = true
+	}
+	return icons
+}
+
+// Icons tells which icons there are, for modules to choose from. It is nil in a program built
+// without `make assets`, which has none.
+func Icons() func(name string) bool {
+	sprite, err := assetFiles.ReadFile("assets/vendor/icons.svg")
+	if err != nil {
+		return nil
+	}
+	icons := iconsOf(sprite)
+	return func(name string) bool { return icons[name] }
 }
 
 func newAsset(name string, data []byte) asset {
