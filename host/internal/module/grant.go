@@ -61,21 +61,14 @@ func (m *Manager) hold(ctx context.Context, who crm.Who, row crm.Module, asks []
 // waits. When it would not start the old one goes on and the new one waits on.
 // It asks for the own password as Install does.
 func (m *Manager) AcceptGrants(ctx context.Context, who crm.Who, id string) (crm.Module, error) {
-	if err := m.app.CheckModuleRights(who); err != nil {
-		return crm.Module{}, err
-	}
-	if err := m.app.CheckConfirmed(ctx, who); err != nil {
-		return crm.Module{}, err
-	}
-	row, err := m.app.Module(ctx, id)
+	u, row, err := m.claim(ctx, who, id)
 	if err != nil {
 		return crm.Module{}, err
 	}
-	u := m.unit(row)
-	if err := u.lock(ctx); err != nil {
+	defer u.unlock()
+	if err := m.app.CheckConfirmed(ctx, who); err != nil {
 		return crm.Module{}, err
 	}
-	defer u.unlock()
 	next, err := m.app.WaitingModule(ctx, id)
 	if err != nil {
 		return crm.Module{}, err
@@ -150,21 +143,11 @@ func (m *Manager) Grants(ctx context.Context, who crm.Who, id string) ([]ReviewG
 // them. A running module loses what is withdrawn at once, and is started anew to be told; switches
 // it decided are decided again. When it won't start with less, its row says so.
 func (m *Manager) SetGrants(ctx context.Context, who crm.Who, id string, grants []string) error {
-	if err := m.app.CheckModuleRights(who); err != nil {
-		return err
-	}
-	row, err := m.app.Module(ctx, id)
+	u, row, err := m.claim(ctx, who, id)
 	if err != nil {
 		return err
 	}
-	u := m.unit(row)
-	if err := u.lock(ctx); err != nil {
-		return err
-	}
 	defer u.unlock()
-	if row, err = m.app.Module(ctx, id); err != nil {
-		return err
-	}
 	mf := manifestOf(row)
 	for _, name := range grants {
 		if !mf.Asks(name) {

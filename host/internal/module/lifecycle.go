@@ -9,26 +9,39 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-// Activate allows a module to run, with every grant its manifest asks for but those that were
-// withdrawn, and starts it. It is
-// activated only when it answers as it should: otherwise it stays inactive, nothing else is
-// touched, and the error says why. Without Start the module is tried and stopped again; the
-// process that serves then starts it.
-func (m *Manager) Activate(ctx context.Context, who crm.Who, id string) error {
+// claim begins a change of a module: who may make it, and makes it alone until the unit is unlocked.
+// The row is as it is by then.
+func (m *Manager) claim(ctx context.Context, who crm.Who, id string) (*unit, crm.Module, error) {
 	if err := m.app.CheckModuleRights(who); err != nil {
-		return err
+		return nil, crm.Module{}, err
 	}
 	row, err := m.app.Module(ctx, id)
 	if err != nil {
-		return err
+		return nil, crm.Module{}, err
 	}
 	u := m.unit(row)
 	if err := u.lock(ctx); err != nil {
+		return nil, crm.Module{}, err
+	}
+	if row, err = m.app.Module(ctx, id); err != nil {
+		u.unlock()
+		return nil, crm.Module{}, err
+	}
+	return u, row, nil
+}
+
+// Activate allows a module to run, with every grant its manifest asks for but those that were
+// withdrawn, and starts it. It is activated only when it answers as it should: otherwise it stays
+// inactive, nothing else is touched, and the error says why. Without Start the module is tried and
+// stopped again; the process that serves then starts it.
+func (m *Manager) Activate(ctx context.Context, who crm.Who, id string) error {
+	u, row, err := m.claim(ctx, who, id)
+	if err != nil {
 		return err
 	}
 	defer u.unlock()
-	if row, err = m.app.Module(ctx, id); err != nil || row.Activated {
-		return err
+	if row.Activated {
+		return nil
 	}
 	if err := m.activate(ctx, who, u, row); err != nil {
 		u.set(Installed, asProblem(err))
@@ -102,24 +115,18 @@ func (m *Manager) Deactivate(ctx context.Context, who crm.Who, id string) error 
 
 // Retry forgets a module's crashes and starts it anew. The error says why it would not start.
 func (m *Manager) Retry(ctx context.Context, who crm.Who, id string) error {
-	if err := m.app.CheckModuleRights(who); err != nil {
-		return err
-	}
-	row, err := m.app.Module(ctx, id)
+	u, row, err := m.claim(ctx, who, id)
 	if err != nil {
 		return err
 	}
 	if !row.Activated {
+		u.unlock()
 		return m.Activate(ctx, who, id)
 	}
+	defer u.unlock()
 	if err := m.mayStart(); err != nil {
 		return err
 	}
-	u := m.unit(row)
-	if err := u.lock(ctx); err != nil {
-		return err
-	}
-	defer u.unlock()
 	if err := m.app.RetryModule(ctx, who, id); err != nil {
 		return err
 	}
@@ -143,23 +150,16 @@ func (m *Manager) Retry(ctx context.Context, who crm.Who, id string) error {
 // Uninstall removes a module that isn't activated, Conflict when it is. With deleteData all it kept
 // goes too, and typedName must be its name, letter by letter.
 func (m *Manager) Uninstall(ctx context.Context, who crm.Who, id string, deleteData bool, typedName string) error {
-	if err := m.app.CheckModuleRights(who); err != nil {
-		return err
-	}
-	row, err := m.app.Module(ctx, id)
+	u, row, err := m.claim(ctx, who, id)
 	if err != nil {
 		return err
 	}
+	defer u.unlock()
 	if deleteData {
 		if err := checkTyped(row, typedName); err != nil {
 			return err
 		}
 	}
-	u := m.unit(row)
-	if err := u.lock(ctx); err != nil {
-		return err
-	}
-	defer u.unlock()
 	m.flushLog(ctx, u.log)
 	if err := m.app.UninstallModule(ctx, who, id, deleteData); err != nil {
 		return err

@@ -54,21 +54,14 @@ func (m *Manager) Export(ctx context.Context, who crm.Who, id string, w io.Write
 // ResetData deletes what is kept for a module that isn't activated, Conflict when it is, so that it
 // is as just installed. typedName must be its name, letter by letter.
 func (m *Manager) ResetData(ctx context.Context, who crm.Who, id, typedName string) error {
-	if err := m.app.CheckModuleRights(who); err != nil {
-		return err
-	}
-	row, err := m.app.Module(ctx, id)
+	u, row, err := m.claim(ctx, who, id)
 	if err != nil {
 		return err
 	}
+	defer u.unlock()
 	if err := checkTyped(row, typedName); err != nil {
 		return err
 	}
-	u := m.unit(row)
-	if err := u.lock(ctx); err != nil {
-		return err
-	}
-	defer u.unlock()
 	m.flushLog(ctx, u.log)
 	if err := m.app.DeleteModuleData(ctx, who, id); err != nil {
 		return err

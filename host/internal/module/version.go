@@ -82,21 +82,14 @@ func revoked(s crm.Signer, keys []crm.TrustedKey) bool {
 // Whoever signed in must have confirmed the own password (App.ConfirmPassword) a moment before:
 // Denied password_confirmation_needed. That is used up here.
 func (m *Manager) RollBack(ctx context.Context, who crm.Who, id, sha256 string) (crm.Module, error) {
-	if err := m.app.CheckModuleRights(who); err != nil {
-		return crm.Module{}, err
-	}
-	if err := m.app.CheckConfirmed(ctx, who); err != nil {
-		return crm.Module{}, err
-	}
-	row, err := m.app.Module(ctx, id)
+	u, row, err := m.claim(ctx, who, id)
 	if err != nil {
 		return crm.Module{}, err
 	}
-	u := m.unit(row)
-	if err := u.lock(ctx); err != nil {
+	defer u.unlock()
+	if err := m.app.CheckConfirmed(ctx, who); err != nil {
 		return crm.Module{}, err
 	}
-	defer u.unlock()
 	kept, err := m.app.KeptVersion(ctx, id, sha256)
 	if err != nil {
 		return crm.Module{}, err
