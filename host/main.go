@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -47,7 +48,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		fmt.Fprintln(errs, "understudy:", sentence(unread.err))
 		return 2
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && slices.Contains([]string{"serve", "demo"}, command.Command()) {
+		return 0 // so these end
+	}
+	if err != nil {
 		fmt.Fprintln(errs, "understudy:", sentence(err))
 		return 1
 	}

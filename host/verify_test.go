@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -150,5 +151,16 @@ func TestWhatKilledProcessesLeftIsSwept(t *testing.T) {
 		if _, err := os.Stat(folder); (err == nil) != stays {
 			t.Errorf("%s stays: %v", folder, !stays)
 		}
+	}
+}
+
+// Whoever interrupts a command must not be told that it did what it should have.
+func TestAnInterruptedCommandSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	folder := t.TempDir()
+	if status := run(ctx, []string{"module", "activate", "impersonation", "--data", folder, "--modules", folder}, &out, &errs); status != 1 || errs.Len() == 0 || out.Len() > 0 {
+		t.Errorf("status %d, said %q and %q", status, out.String(), errs.String())
 	}
 }
