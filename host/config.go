@@ -51,8 +51,8 @@ type dataFlags struct {
 
 // moduleFlags bound what may be uploaded.
 type moduleFlags struct {
-	AllowUpload bool  `name:"modules.allow_upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
-	MaxUpload   int64 `name:"modules.max_upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
+	AllowUpload bool `name:"modules.allow_upload" help:"Allow uploading modules in the browser." env:"UNDERSTUDY_MODULES_ALLOW_UPLOAD" default:"true" negatable:""`
+	sizeFlags
 	signatureFlags
 	Debug    []string `name:"modules.debug" help:"Ids of modules under a debugger: they have no deadlines, and are neither killed nor started anew." env:"UNDERSTUDY_MODULES_DEBUG"`
 	SafeMode bool     `help:"Start no module until an administrator says so in Setup → Modules." env:"UNDERSTUDY_SAFE_MODE" default:"false" negatable:""`
@@ -81,6 +81,11 @@ func (f logKeptFlags) check() error {
 // sandboxFlags say what a module's process must be held to.
 type sandboxFlags struct {
 	RequireSandbox string `name:"modules.require_sandbox" help:"Start only modules that this machine can hold to it: ${enum}." env:"UNDERSTUDY_MODULES_REQUIRE_SANDBOX" default:"none" enum:"none,files,full"`
+}
+
+// sizeFlags say how large a package is taken, in the browser and by commands.
+type sizeFlags struct {
+	MaxUpload int64 `name:"modules.max_upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
 }
 
 // signatureFlags say whose packages are taken, in the browser and by commands.

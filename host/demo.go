@@ -40,7 +40,7 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	s, err := flags.open(ctx, moduleFlags{AllowUpload: true, MaxUpload: 64 << 20, logKeptFlags: logKeptFlags{LogLines: 5000, LogDays: 30}}, log)
+	s, err := flags.open(ctx, moduleFlags{AllowUpload: true, logKeptFlags: logKeptFlags{LogLines: 5000, LogDays: 30}}, log)
 	if err != nil {
 		return errors.Join(err, release())
 	}

@@ -83,8 +83,9 @@ func stateText(m module.Row) string {
 // verifier checks packages without a database.
 func verifier() *module.Manager { return module.New(module.Options{HostVersion: version}) }
 
+// printReview begins each line with a word of ours: a description may read like a signature.
 func printReview(t *terminal, r module.Review) {
-	t.printf("%s %s by %s\n%s\nSHA-256 %s\nneeds the CRM %s\nplatforms %s\n", r.Manifest.Name, r.Manifest.Version, r.Manifest.Author, r.Manifest.Description,
+	t.printf("module %s %s by %s\nabout %s\nSHA-256 %s\nneeds the CRM %s\nplatforms %s\n", r.Manifest.Name, r.Manifest.Version, r.Manifest.Author, r.Manifest.Description,
 		r.SHA256, r.Manifest.Requires.Host, strings.Join(r.Platforms, " "))
 	printSigner(t, r.Signer)
 	if r.SignerChanged {
@@ -100,7 +101,9 @@ func printReview(t *terminal, r module.Review) {
 
 type moduleInstallCommand struct {
 	dataFlags
+	sizeFlags
 	signatureFlags
+	sandboxFlags
 	File      string `arg:"" help:"The package." type:"existingfile"`
 	Reinstall bool   `help:"Install the version that is installed already once more."`
 	Downgrade bool   `help:"Install an older version over a newer one."`
@@ -108,7 +111,7 @@ type moduleInstallCommand struct {
 
 // Run installs a package.
 func (c *moduleInstallCommand) Run(ctx context.Context, t *terminal) error {
-	return c.withModules(ctx, moduleFlags{AllowUpload: true, MaxUpload: module.DefaultMaxUpload, signatureFlags: c.signatureFlags}, func(s *site) error {
+	return c.withModules(ctx, moduleFlags{AllowUpload: true, sizeFlags: c.sizeFlags, signatureFlags: c.signatureFlags, sandboxFlags: c.sandboxFlags}, func(s *site) error {
 		file, err := os.Open(c.File)
 		if err != nil {
 			return fmt.Errorf("read the package: %w", err)
@@ -159,12 +162,13 @@ func isPackage(r module.Review) error {
 
 type moduleActivateCommand struct {
 	dataFlags
+	sandboxFlags
 	ID string `arg:"" help:"The module's id."`
 }
 
 // Run activates a module.
 func (c *moduleActivateCommand) Run(ctx context.Context, t *terminal) error {
-	return c.with(ctx, func(s *site) error {
+	return c.withModules(ctx, moduleFlags{sandboxFlags: c.sandboxFlags}, func(s *site) error {
 		if err := s.modules.Activate(ctx, crm.Operator(), c.ID); err != nil {
 			return err
 		}

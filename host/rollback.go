@@ -12,6 +12,7 @@ import (
 type moduleRollbackCommand struct {
 	dataFlags
 	signatureFlags
+	sandboxFlags
 	ID   string `arg:"" help:"The module's id."`
 	To   string `help:"Go to this one of the versions kept, or to the one whose package's SHA-256 begins so; by default to the newest." placeholder:"VERSION"`
 	List bool   `help:"Go nowhere; list the versions kept."`
@@ -19,7 +20,7 @@ type moduleRollbackCommand struct {
 
 // Run goes to a version the module had before, or lists them.
 func (c *moduleRollbackCommand) Run(ctx context.Context, t *terminal) error {
-	return c.withModules(ctx, moduleFlags{signatureFlags: c.signatureFlags}, func(s *site) error {
+	return c.withModules(ctx, moduleFlags{signatureFlags: c.signatureFlags, sandboxFlags: c.sandboxFlags}, func(s *site) error {
 		versions, err := s.modules.Versions(ctx, crm.Operator(), c.ID)
 		if err != nil {
 			return err

@@ -151,7 +151,7 @@ func (c *moduleTrustRemoveCommand) Run(ctx context.Context, t *terminal) error {
 type moduleGrantsCommand struct {
 	dataFlags
 	ID   string   `arg:"" help:"The module's id."`
-	Only []string `help:"Give it these of the grants it asks for, and no other." placeholder:"GRANT"`
+	Only []string `help:"Give it these of the grants it asks for, and no other." placeholder:"GRANT" xor:"grants"`
 	None bool     `help:"Give it no grant at all." xor:"grants"`
 	All  bool     `help:"Give it every grant it asks for." xor:"grants"`
 }
@@ -194,13 +194,14 @@ func (c *moduleGrantsCommand) Run(ctx context.Context, t *terminal) error {
 type moduleAcceptCommand struct {
 	dataFlags
 	signatureFlags
+	sandboxFlags
 	ID   string `arg:"" help:"The module's id."`
 	Drop bool   `help:"Don't: forget the waiting version; the installed one goes on."`
 }
 
 // Run accepts what a waiting version asks for, or drops it.
 func (c *moduleAcceptCommand) Run(ctx context.Context, t *terminal) error {
-	return c.withModules(ctx, moduleFlags{signatureFlags: c.signatureFlags}, func(s *site) error {
+	return c.withModules(ctx, moduleFlags{signatureFlags: c.signatureFlags, sandboxFlags: c.sandboxFlags}, func(s *site) error {
 		if c.Drop {
 			if err := s.modules.DropWaiting(ctx, crm.Operator(), c.ID); err != nil {
 				return err

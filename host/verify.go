@@ -19,12 +19,12 @@ import (
 )
 
 type moduleVerifyCommand struct {
+	sizeFlags
 	sandboxFlags
-	File      string `arg:"" help:"The package." type:"path"`
-	Static    bool   `help:"Look at the package only; run nothing of it."`
-	JSON      bool   `name:"json" help:"Print one JSON document (understudy.module.verify/1) instead of lines."`
-	Signer    string `help:"The public key, or the file that holds it, by which the package must be signed." placeholder:"KEY"`
-	MaxUpload int64  `name:"modules.max_upload" help:"Largest module package, in bytes." env:"UNDERSTUDY_MODULES_MAX_UPLOAD" default:"67108864"`
+	File   string `arg:"" help:"The package." type:"path"`
+	Static bool   `help:"Look at the package only; run nothing of it."`
+	JSON   bool   `name:"json" help:"Print one JSON document (understudy.module.verify/1) instead of lines."`
+	Signer string `help:"The public key, or the file that holds it, by which the package must be signed." placeholder:"KEY"`
 }
 
 // Help is the command's page.
@@ -98,7 +98,7 @@ func (c *moduleVerifyCommand) examine(ctx context.Context) (f *module.Findings, 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	flags := dataFlags{Data: folder, Modules: filepath.Join(folder, "modules"), Synchronous: "NORMAL"}
-	rules := moduleFlags{AllowUpload: true, MaxUpload: c.MaxUpload, sandboxFlags: c.sandboxFlags}
+	rules := moduleFlags{AllowUpload: true, sizeFlags: c.sizeFlags, sandboxFlags: c.sandboxFlags}
 	rules.RequireSignature = c.Signer != ""
 	s, err := flags.open(ctx, rules, slog.New(slog.DiscardHandler))
 	if err != nil {
