@@ -61,7 +61,7 @@ func (m *Manager) hold(ctx context.Context, who crm.Who, row crm.Module, asks []
 // waits. When it would not start the old one goes on and the new one waits on.
 // It asks for the own password as Install does.
 func (m *Manager) AcceptGrants(ctx context.Context, who crm.Who, id string) (crm.Module, error) {
-	u, row, err := m.claim(ctx, who, id)
+	u, before, err := m.claim(ctx, who, id)
 	if err != nil {
 		return crm.Module{}, err
 	}
@@ -73,7 +73,7 @@ func (m *Manager) AcceptGrants(ctx context.Context, who crm.Who, id string) (crm
 	if err != nil {
 		return crm.Module{}, err
 	}
-	row, err = m.accept(ctx, who, u, next)
+	row, err := m.accept(ctx, who, u, before, next)
 	if err != nil {
 		m.recordFailure(ctx, who, "accept", next, err)
 		return crm.Module{}, fmt.Errorf("accept %s %s: %w", id, next.Version, err)
@@ -81,11 +81,7 @@ func (m *Manager) AcceptGrants(ctx context.Context, who crm.Who, id string) (crm
 	return row, nil
 }
 
-func (m *Manager) accept(ctx context.Context, who crm.Who, u *unit, next crm.Module) (crm.Module, error) {
-	before, err := m.app.Module(ctx, next.ID)
-	if err != nil {
-		return crm.Module{}, err
-	}
+func (m *Manager) accept(ctx context.Context, who crm.Who, u *unit, before, next crm.Module) (crm.Module, error) {
 	b, err := m.readKept(ctx, next)
 	if err != nil {
 		return crm.Module{}, err

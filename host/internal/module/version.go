@@ -82,7 +82,7 @@ func revoked(s crm.Signer, keys []crm.TrustedKey) bool {
 // Whoever signed in must have confirmed the own password (App.ConfirmPassword) a moment before:
 // Denied password_confirmation_needed. That is used up here.
 func (m *Manager) RollBack(ctx context.Context, who crm.Who, id, sha256 string) (crm.Module, error) {
-	u, row, err := m.claim(ctx, who, id)
+	u, before, err := m.claim(ctx, who, id)
 	if err != nil {
 		return crm.Module{}, err
 	}
@@ -94,7 +94,7 @@ func (m *Manager) RollBack(ctx context.Context, who crm.Who, id, sha256 string) 
 	if err != nil {
 		return crm.Module{}, err
 	}
-	row, err = m.rollBack(ctx, who, u, kept)
+	row, err := m.rollBack(ctx, who, u, before, kept)
 	if err != nil {
 		m.recordFailure(ctx, who, "rollback", rowBefore(kept), err)
 		return crm.Module{}, fmt.Errorf("roll back %s to %s: %w", id, kept.Version, err)
@@ -107,11 +107,7 @@ func rowBefore(v crm.KeptVersion) crm.Module {
 	return crm.Module{ID: v.ModuleID, Version: v.Version, Manifest: v.Manifest, SHA256: v.SHA256, Signer: v.Signer, Grants: v.Grants}
 }
 
-func (m *Manager) rollBack(ctx context.Context, who crm.Who, u *unit, kept crm.KeptVersion) (crm.Module, error) {
-	before, err := m.app.Module(ctx, kept.ModuleID)
-	if err != nil {
-		return crm.Module{}, err
-	}
+func (m *Manager) rollBack(ctx context.Context, who crm.Who, u *unit, before crm.Module, kept crm.KeptVersion) (crm.Module, error) {
 	next := rowBefore(kept)
 	b, err := m.readKept(ctx, next)
 	if err != nil {
