@@ -17,8 +17,12 @@ const (
 // PluginName is the one name under which go-plugin dispenses a module.
 const PluginName = "module"
 
-// MaxMessageBytes is the largest message either side accepts.
+// MaxMessageBytes is the largest message a module accepts: a page's request with its body.
 const MaxMessageBytes = 9 << 20
+
+// MaxAnswerBytes is the largest message the host accepts from a module, asking or answering, but for
+// a value to store. A message of many small parts takes a hundred times its size to read.
+const MaxAnswerBytes = 256 << 10
 
 // MaxBodyBytes is the largest request body handed to a module's page.
 const MaxBodyBytes = 8 << 20

@@ -2,19 +2,26 @@ package module
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
+
+	"github.com/understudy-crm/understudy/proto"
+	modulev1 "github.com/understudy-crm/understudy/proto/understudy/module/v1"
 )
 
 // Bounds on what go-plugin and gRPC would take from a module without end.
 const (
-	maxAsking   = 32 // host calls at a time over one connection; more wait
-	maxAskingIn = 64 // and over all connections a module opens; more are refused
-	maxBrokered = 16 // messages of go-plugin's broker; the host, which never dials, needs none
+	maxAsking   = 32      // host calls at a time over one connection; more wait
+	maxAskingIn = 64      // and over all connections a module opens; more are refused
+	maxAsked    = 2 << 20 // bytes of one: a value to store is the longest
+	maxBrokered = 16      // messages of go-plugin's broker; the host, which never dials, needs none
 )
 
 // brokerStream is go-plugin's own stream, over which a module may offer connections.
@@ -58,4 +65,25 @@ func boundAsking() tap.ServerInHandle {
 		context.AfterFunc(ctx, func() { asking.Add(-1) })
 		return ctx, nil
 	}
+}
+
+// frugal reads what a module asks. Two bytes of a message can be one more part of it, which takes a
+// hundred times as much once it is read: all but plain bytes are refused beyond a size, and who asks
+// without end waits before anything is read.
+type frugal struct {
+	encoding.CodecV2
+	asks *throttle
+}
+
+// Unmarshal reads one message.
+func (f frugal) Unmarshal(data mem.BufferSlice, message any) error {
+	f.asks.asked(data.Len())
+	switch message.(type) {
+	case *modulev1.PutValueRequest, *modulev1.PutLanguageRequest:
+	default:
+		if data.Len() > proto.MaxAnswerBytes {
+			return fmt.Errorf("the message has %d bytes; %d are allowed", data.Len(), proto.MaxAnswerBytes)
+		}
+	}
+	return f.CodecV2.Unmarshal(data, message)
 }

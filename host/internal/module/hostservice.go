@@ -79,10 +79,9 @@ func permit(method string, grants []string) error {
 // hostCallLimit bounds what a module's call may cost the host.
 const hostCallLimit = 10 * time.Second
 
-// intercept stands before every method: who asks without end waits, the grant is checked, time is bounded, a panic stays with
+// intercept stands before every method: the grant is checked, time is bounded, a panic stays with
 // the call, and an error becomes what the contract says.
 func (s *hostServices) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
-	s.asks.asked()
 	if err := permit(info.FullMethod, s.running.holds()); err != nil {
 		s.running.log.add("warn", "refused: "+status.Convert(err).Message(), "")
 		return nil, err

@@ -122,7 +122,7 @@ func (p *process) config(l launch, executable *os.File) *plugin.ClientConfig {
 		SyncStdout:       lines,
 		SyncStderr:       lines,
 		GRPCDialOptions: []grpc.DialOption{
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(proto.MaxMessageBytes), grpc.MaxCallSendMsgSize(proto.MaxMessageBytes)),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(proto.MaxAnswerBytes), grpc.MaxCallSendMsgSize(proto.MaxMessageBytes)),
 			grpc.WithChainStreamInterceptor(boundBroker),
 		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, folder string) (runner.Runner, error) {

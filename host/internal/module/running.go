@@ -12,6 +12,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/status"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -179,7 +181,7 @@ func (r *running) activate(ctx context.Context) error {
 	r.values.Store(&filled)
 	services := &hostServices{running: r, app: r.manager.app}
 	broker, err := r.process.serve([]grpc.ServerOption{
-		grpc.MaxRecvMsgSize(proto.MaxMessageBytes), grpc.MaxSendMsgSize(proto.MaxMessageBytes),
+		grpc.MaxRecvMsgSize(maxAsked), grpc.MaxSendMsgSize(proto.MaxMessageBytes), grpc.ForceServerCodecV2(frugal{encoding.GetCodecV2(grpcproto.Name), &services.asks}),
 		grpc.MaxConcurrentStreams(maxAsking), grpc.InTapHandle(boundAsking()), grpc.UnaryInterceptor(services.intercept), grpc.StreamInterceptor(refuseStream),
 	}, services.register)
 	if err != nil {

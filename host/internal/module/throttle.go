@@ -18,8 +18,8 @@ type throttle struct {
 const (
 	printedAtOnce    = 4 << 20 // bytes
 	printedPerSecond = 2 << 20
-	lineCost         = 100 // bytes that a line counts for besides its own
-	askedAtOnce      = 4000
+	lineCost         = 100  // bytes that a line counts for besides its own
+	askedAtOnce      = 4000 // calls
 	askedPerSecond   = 2000
 )
 
@@ -29,8 +29,8 @@ func (t *throttle) took(text []byte) {
 	t.spend(float64(len(text)+lineCost*bytes.Count(text, []byte("\n"))), printedAtOnce, printedPerSecond)
 }
 
-// asked accounts for a call, likewise.
-func (t *throttle) asked() { t.spend(1, askedAtOnce, askedPerSecond) }
+// asked accounts for a call, likewise; each KiB of it counts as one more.
+func (t *throttle) asked(size int) { t.spend(float64(1+size>>10), askedAtOnce, askedPerSecond) }
 
 func (t *throttle) spend(cost, atOnce, perSecond float64) {
 	t.mu.Lock()

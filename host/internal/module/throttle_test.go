@@ -32,7 +32,7 @@ func TestAModuleThatAsksWithoutEndWaits(t *testing.T) {
 		var th throttle
 		began := time.Now()
 		for range askedAtOnce + 10*askedPerSecond {
-			th.asked()
+			th.asked(0)
 		}
 		if took := time.Since(began).Round(time.Second); took != 10*time.Second {
 			t.Errorf("what is worth 10 s took %v", took)

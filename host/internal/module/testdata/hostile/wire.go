@@ -127,7 +127,7 @@ func contributions(attack string) *modulev1.Contributions {
 	c := &modulev1.Contributions{NavbarItems: []*modulev1.NavbarItem{item}, SettingsPages: []*modulev1.SettingsPage{{
 		TitleKey: "title", Fields: []*modulev1.SettingField{{Key: "closed", Kind: modulev1.SettingKind_SETTING_KIND_BOOL, LabelKey: "closed", DefaultValue: "false"}},
 	}}}
-	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log /burn /offers /ask-on") {
+	for _, path := range strings.Fields("/ok /hang /hang-body /garbage /no-head /status /line-break /away /cookie /script /big-page /big-message /words /kill /ask /publish /try /log /burn /offers /ask-on /swell") {
 		c.Pages = append(c.Pages, &modulev1.Page{Path: path, TitleKey: "title", Areas: admin, UnsafeClass: modulev1.RouteClass_ROUTE_CLASS_WRITE})
 	}
 	switch attack {
@@ -143,6 +143,8 @@ func contributions(attack string) *modulev1.Contributions {
 		item.Action = &modulev1.NavbarItem_GoToPage{GoToPage: "/../good/pick"}
 	case "page-of-another":
 		c.Pages[0].Path = "/../good/pick"
+	case "swollen":
+		return swollen(proto.MaxMessageBytes - 1024)
 	case "many-items":
 		for i := range 1000 {
 			c.NavbarItems = append(c.NavbarItems, &modulev1.NavbarItem{Id: fmt.Sprint("i", i), LabelKey: "item", Areas: admin, Action: item.Action})
@@ -255,6 +257,8 @@ func (r *rogue) Serve(q *modulev1.ServeRequest, stream grpc.ServerStreamingServe
 			}()
 		}
 		<-stream.Context().Done()
+	case "/swell":
+		text = []byte(r.swell(stream.Context()).Error())
 	case "/ask":
 		text, _ = json.Marshal(r.askAll(stream.Context()))
 	case "/publish":
@@ -285,6 +289,20 @@ func (r *rogue) Serve(q *modulev1.ServeRequest, stream grpc.ServerStreamingServe
 		}
 	}
 	return nil
+}
+
+// swollen are contributions of as many bytes: each two of them are one more empty item, which takes
+// a hundred times as much of whoever reads it.
+func swollen(size int) *modulev1.Contributions {
+	c := &modulev1.Contributions{}
+	c.ProtoReflect().SetUnknown(bytes.Repeat([]byte{0x0a, 0x00}, size/2))
+	return c
+}
+
+// swell publishes them.
+func (r *rogue) swell(ctx context.Context) error {
+	_, err := modulev1.NewContributionServiceClient(r.host).Publish(ctx, &modulev1.PublishRequest{Contributions: swollen(1 << 20)})
+	return err
 }
 
 // burn keeps as many processors busy as it can get.
