@@ -2,6 +2,7 @@ package module
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -290,4 +291,22 @@ func TestDescribeMayNotAskForMoreThanTheManifest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// One administrator activates a module while another installs a version of it that asks for more.
+func TestAnUpgradeThatMetAnActivationWaits(t *testing.T) {
+	s := newStage(t, nil)
+	s.install(kit{grants: onlySwitch})
+	review, err := s.upload(kit{version: "1.1.0"}.zip(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, activated := s.ann.Who(), make(chan error, 1)
+	go func() { activated <- s.m.Activate(t.Context(), who, "sample") }()
+	eventually(t, "it is being activated", func() bool { return s.row("sample").State == Starting })
+	m, err := s.m.Install(t.Context(), who, review.StagedID)
+	if err = errors.Join(err, <-activated); err != nil || !m.Waiting {
+		t.Errorf("installed %s, waiting %t: %v", m.Version, m.Waiting, err)
+	}
+	s.runs("1.0.0", "session.switch")
 }

@@ -59,23 +59,32 @@ func (m *Manager) recordFailure(ctx context.Context, who crm.Who, step string, r
 
 func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, signer crm.Signer, zip []byte) (crm.Module, error) {
 	row := rowOf(b, signer)
-	before, err := m.app.Module(ctx, row.ID)
-	if err != nil && crm.KindOf(err) != crm.NotFound {
-		return crm.Module{}, err
-	}
+	before, err := m.installedOr(ctx, row)
 	if err != nil {
-		before = row
+		return crm.Module{}, err
 	}
 	u := m.unit(before)
 	if err := u.lock(ctx); err != nil {
 		return crm.Module{}, err
 	}
 	defer u.unlock()
+	if before, err = m.installedOr(ctx, row); err != nil { // another administrator may have been at it
+		return crm.Module{}, err
+	}
 	row.Activated, row.Grants, row.Withdrawn = before.Activated, before.Grants, before.Withdrawn
 	if asks := newGrants(b.manifest, before); row.Activated && len(asks) > 0 {
 		return m.hold(ctx, who, row, asks, zip)
 	}
 	return m.replace(ctx, u, before, row, b, func(t crm.ModuleTrial) error { return m.app.InstallModule(ctx, who, row, zip, t) })
+}
+
+// installedOr is the installed module of a package's id, or its own row when there is none.
+func (m *Manager) installedOr(ctx context.Context, row crm.Module) (crm.Module, error) {
+	before, err := m.app.Module(ctx, row.ID)
+	if crm.KindOf(err) == crm.NotFound {
+		return row, nil
+	}
+	return before, err
 }
 
 // replace puts a verified package in the place of the installed one; keep writes its row, with what
