@@ -70,10 +70,12 @@ func TestADowngradeIsConfirmed(t *testing.T) {
 	b.get("/admin/modules")
 	review := b.upload("impersonation.zip", pkg).wants(t, 303).Header.Get("Location")
 	checkPage(t, b.get(review).wants(t, 200)).says(t, "9.9.9", "An older version may not understand what the newer one stored.", ">Downgrade</button>").silent(t, ">Install</button>")
+	// Nor does one become a downgrade unseen, because somebody installed 9.9.9 after the review was read.
+	checkPage(t, b.post(review+"/install", "over", "0.9.0").wants(t, 409)).says(t, "Somebody else changed Impersonation meanwhile", ">Downgrade</button>", `name="over" value="9.9.9"`)
 	if m, err := s.app.Module(t.Context(), "impersonation"); err != nil || m.Version != "9.9.9" {
 		t.Errorf("without a word it is %s, %v", m.Version, err)
 	}
-	b.post(review+"/install").wants(t, 303)
+	b.post(review+"/install", "over", "9.9.9").wants(t, 303)
 	if m, err := s.app.Module(t.Context(), "impersonation"); err != nil || m.Version != shipped.Version {
 		t.Errorf("it is %s, %v", m.Version, err)
 	}

@@ -109,7 +109,7 @@ func (v *visit) showReview(r module.Review, cause error) error {
 	}
 	if cause != nil {
 		view.Status = statusOf(cause)
-		if view.Password != nil {
+		if view.Password != nil && aboutPassword(cause) {
 			view.Password.Error = v.sentence(cause)
 		}
 	}
@@ -121,6 +121,9 @@ func (v *visit) showReview(r module.Review, cause error) error {
 		view.Grants = append(view.Grants, v.reviewGrant(g, r.Change != "new"))
 	}
 	view.Warnings = v.reviewWarnings(r)
+	if cause != nil && !aboutPassword(cause) {
+		view.Warnings = append([]string{v.sentence(cause)}, view.Warnings...)
+	}
 	for i := range r.Problems {
 		view.Problems = append(view.Problems, v.sentence(&r.Problems[i]))
 	}
@@ -167,9 +170,13 @@ func (v *visit) grantMeaning(g module.ReviewGrant) string {
 }
 
 // installModule asks for the administrator's own password first, unless it was given a moment ago: a
-// module is code that will run here.
+// module is code that will run here. What was an upgrade on the page that was read is a downgrade when
+// somebody else has installed a newer version since: then the review is shown anew.
 func (v *visit) installModule() error {
 	ctx, staged := v.r.Context(), v.r.PathValue("staged")
+	if now, err := v.modules.Review(ctx, v.who, staged); err == nil && now.InstalledVersion != v.value("over") {
+		return v.showReview(now, crm.Refuse(crm.Conflict, "module_changed_meanwhile", "Module", now.Manifest.Name))
+	}
 	err := v.modules.ConfirmInstall(ctx, v.who, staged, v.value("password"))
 	var m crm.Module
 	if err == nil {
