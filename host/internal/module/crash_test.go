@@ -3,6 +3,8 @@ package module
 import (
 	"bytes"
 	"context"
+	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,6 +154,30 @@ func TestARemovedSocketIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Remove(r.process.socket); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a new process answers", func() bool {
+		next, err := s.m.active("sample")
+		return err == nil && next != r
+	})
+}
+
+// A module that still answers over the connection it has, but takes no other, is noticed, too.
+func TestASocketNobodyListensOnIsNoticed(t *testing.T) {
+	needLinux(t)
+	s := newStage(t, func(q *timing) { q.health = 30 * time.Millisecond })
+	s.active(kit{})
+	r, err := s.m.active("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := filepath.Join(r.process.child.folder, "dead")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: dead, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	if err := errors.Join(listener.Close(), os.Rename(dead, r.process.socket)); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a new process answers", func() bool {

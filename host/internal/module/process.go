@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/proto"
@@ -35,11 +37,13 @@ type launch struct {
 
 // process is a started module's process and the connection to it.
 type process struct {
-	child  *child
-	client *plugin.Client
-	conn   *grpc.ClientConn
-	broker *plugin.GRPCBroker
-	socket string // empty where there are no Unix sockets
+	child   *child
+	client  *plugin.Client
+	conn    *grpc.ClientConn
+	broker  *plugin.GRPCBroker
+	config  *plugin.ClientConfig
+	address net.Addr
+	socket  string // empty where there are no Unix sockets
 
 	making  sync.Mutex // held while the child is made
 	givenUp bool       // nobody waits for it any more, so none is to be made
@@ -82,7 +86,8 @@ func startProcess(ctx context.Context, l launch) (*process, error) {
 	}
 	defer file.Close()
 	p := &process{}
-	p.client = plugin.NewClient(p.config(l, file))
+	p.config = p.configFor(l, file)
+	p.client = plugin.NewClient(p.config)
 	if err := p.connect(ctx, l); err != nil {
 		p.stop(0)
 		return nil, p.whyNot(l, err)
@@ -106,7 +111,7 @@ func openExecutable(name string, want digest) (*os.File, error) {
 	return f, nil
 }
 
-func (p *process) config(l launch, executable *os.File) *plugin.ClientConfig {
+func (p *process) configFor(l launch, executable *os.File) *plugin.ClientConfig {
 	lines := &lineWriter{log: l.log, level: "info"}
 	return &plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
@@ -208,6 +213,7 @@ func (p *process) dial() error {
 	if err != nil {
 		return err
 	}
+	p.address = address
 	if address.Network() == "unix" {
 		p.socket = address.String()
 	}
@@ -290,6 +296,16 @@ func (p *process) lost() bool {
 	}
 	_, err := os.Lstat(p.socket)
 	return errors.Is(err, fs.ErrNotExist)
+}
+
+// another opens one more connection to the process, by which one learns whether it still takes any.
+// Close it.
+func (p *process) another() (*grpc.ClientConn, error) {
+	dial := func(ctx context.Context, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, p.address.Network(), p.address.String())
+	}
+	return grpc.NewClient("passthrough:///module", grpc.WithContextDialer(dial), grpc.WithTransportCredentials(credentials.NewTLS(p.config.TLSConfig)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(proto.MaxAnswerBytes)))
 }
 
 // serve puts the host's services on a connection of their own and returns its broker id once they

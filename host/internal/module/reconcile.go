@@ -250,7 +250,7 @@ func (u *unit) lookAfter(ctx context.Context, r *running) {
 		return // the last one isn't over
 	}
 	defer r.checking.Store(false)
-	err := r.health(ctx)
+	err := r.healthAnew(ctx)
 	if u.current.Load() != r {
 		return // its end was noticed otherwise, and is nothing against the next
 	}

@@ -212,11 +212,24 @@ func (r *running) ask(ctx context.Context, what call, limit time.Duration, do fu
 }
 
 // health says whether the module works. It isn't counted among the calls: it is nobody's request.
-func (r *running) health(ctx context.Context) error {
+func (r *running) health(ctx context.Context) error { return r.healthBy(ctx, r.life) }
+
+// healthAnew is health over a connection of its own: one that stands says nothing of whether the
+// module still takes any, and may be busy with what people asked.
+func (r *running) healthAnew(ctx context.Context) error {
+	conn, err := r.process.another()
+	if err != nil {
+		return fmt.Errorf("connect once more: %w", err)
+	}
+	defer conn.Close()
+	return r.healthBy(ctx, modulev1.NewModuleServiceClient(conn))
+}
+
+func (r *running) healthBy(ctx context.Context, module modulev1.ModuleServiceClient) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timing.healthLimit)
 	defer cancel()
 	started := time.Now()
-	_, err := r.life.CheckHealth(ctx, &modulev1.CheckHealthRequest{})
+	_, err := module.CheckHealth(ctx, &modulev1.CheckHealthRequest{})
 	if status.Code(err) == codes.Unimplemented {
 		err = nil
 	}
