@@ -53,6 +53,25 @@ func TestLanguagesHaveTheSameKeysAndArguments(t *testing.T) {
 	}
 }
 
+// Whose package is refused, or whose module doesn't start, must not be left alone with it. What stands
+// on a module's row beside its last lines and Retry needs no more words.
+func TestEveryRefusedPackageSaysWhatToDo(t *testing.T) {
+	way := regexp.MustCompile(`(?i)\b(tell|ask|get|try|choose|upload|download|install|make|add|unpack|deactivate|look|write|can change)\b`)
+	about := regexp.MustCompile(`^error_module_(bad_entry|start|sandbox|signature|too|list|unpacks|not_startable|no_|nested|two|tampered|damaged|zip64|overlap|mislabelled|wrong)|^error_trusted_key_not`)
+	atTheRow := regexp.MustCompile(`_start_(exit|signal|memory)$`)
+	sentences := 0
+	for key, text := range keysOf(t, "languages/en.json") {
+		if about.MatchString(key) && !atTheRow.MatchString(key) {
+			if sentences++; !way.MatchString(text) {
+				t.Errorf("%s: %s", key, text)
+			}
+		}
+	}
+	if sentences < 40 {
+		t.Errorf("%d sentences", sentences)
+	}
+}
+
 func arguments(text string) []string {
 	var names []string
 	for _, block := range regexp.MustCompile(`\{\{[^}]*\}\}`).FindAllString(text, -1) {
