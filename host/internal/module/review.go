@@ -50,14 +50,22 @@ func (m *Manager) Upload(ctx context.Context, who crm.Who, filename string, body
 	if err := m.app.CheckModuleRights(who); err != nil {
 		return Review{}, err
 	}
-	if !m.allowUpload {
-		return Review{}, m.RefuseUpload(ctx, who, filename, nil, crm.Refuse(crm.Denied, "module_upload_off"))
+	if err := m.MayUpload(); err != nil {
+		return Review{}, m.RefuseUpload(ctx, who, filename, nil, err)
 	}
 	data, err := m.readUpload(body)
 	if err != nil {
 		return Review{}, m.RefuseUpload(ctx, who, filename, nil, err)
 	}
 	return m.stage(ctx, who, filename, data)
+}
+
+// MayUpload is Denied module_upload_off where modules.allow_upload is off.
+func (m *Manager) MayUpload() error {
+	if !m.allowUpload {
+		return crm.Refuse(crm.Denied, "module_upload_off")
+	}
+	return nil
 }
 
 // RefuseUpload puts on record that a file was refused, and why; what isn't the file's fault isn't

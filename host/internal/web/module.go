@@ -12,6 +12,7 @@ type modulesView struct {
 	*Page
 	Rows      []moduleRow
 	Blocked   string
+	NoUpload  string // why nobody may upload here, empty where one may
 	MaxUpload int64
 	MaxText   string
 	Error     string
@@ -43,6 +44,9 @@ func (v *visit) showModules(cause error) error {
 	}
 	p := v.newPage(v.text("nav_modules"))
 	view := modulesView{Page: p, Blocked: p.Blocked("sensitive"), MaxUpload: v.maxUpload, MaxText: bytesText(v.maxUpload)}
+	if err := v.modules.MayUpload(); err != nil {
+		view.NoUpload = v.sentence(err)
+	}
 	if s := v.modules.SafeMode(); s != nil {
 		view.Safe = v.safeMode(*s)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
+	"github.com/understudy-crm/understudy/host/internal/module"
 )
 
 // upload sends a file as the form does, to script or without one.
@@ -98,6 +99,18 @@ func TestAModuleIsReviewedInstalledAndUninstalled(t *testing.T) {
 	b.get("/admin/modules").says(t, "No modules yet.", "was uninstalled")
 	b.get("/admin/m/impersonation/anything").wants(t, 404)
 	b.get("/admin/settings/impersonation").wants(t, 404)
+}
+
+// Where uploading is off the page says so before anybody has sent 60 MB.
+func TestUploadingThatIsOffIsSaidBeforehand(t *testing.T) {
+	s := newSite(t)
+	s.server.modules = module.New(module.Options{App: s.app, HostVersion: "3.1.0"})
+	b := s.as(ann)
+	a := checkPage(t, b.get("/admin/modules").wants(t, 200)).says(t, "setting modules.allow_upload", `no-upload" disabled`, `id="no-upload"`)
+	if n := strings.Count(a.body, " disabled"); n != 2 {
+		t.Errorf("%d controls are disabled", n)
+	}
+	b.upload("sample.zip", []byte("PK")).wants(t, 403).says(t, "setting modules.allow_upload")
 }
 
 func TestAnAbandonedReviewIsGone(t *testing.T) {
