@@ -252,3 +252,22 @@ func TestAnotherProcessMayChangeModules(t *testing.T) {
 	}
 	eventually(t, "it is forgotten here", func() bool { return s.m.known("sample") == nil })
 }
+
+// A review is its reader's own: another administrator knows nothing of what was read, nor confirmed it.
+func TestAnUploadIsItsAdministratorsOwn(t *testing.T) {
+	s := newStage(t, nil)
+	review, err := s.upload(kit{}.zip(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.site.Exec(t, "UPDATE staff SET administrator = TRUE WHERE email = 'ben@example.com'")
+	ben := s.site.SignIn(t, "ben@example.com").Who()
+	_, err = s.m.Review(t.Context(), ben, review.StagedID)
+	wantKey(t, err, crm.NotFound, "review_not_found")
+	_, err = s.m.Install(t.Context(), ben, review.StagedID)
+	wantKey(t, err, crm.NotFound, "review_not_found")
+	wantKey(t, s.m.DropReview(t.Context(), ben, review.StagedID), crm.NotFound, "review_not_found")
+	if _, err = s.m.Install(t.Context(), s.ann.Who(), review.StagedID); err != nil {
+		t.Error(err)
+	}
+}
