@@ -62,23 +62,6 @@ func TestWhatIsNotGrantedIsNotReachable(t *testing.T) {
 	}
 }
 
-// Stopping a process takes its time, in which it may still ask; but not for what was taken back.
-func TestWhatIsTakenBackIsNotReachableAtOnce(t *testing.T) {
-	s := newStage(t, nil)
-	s.active(kit{})
-	r, err := s.m.active("sample")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.narrow([]string{"session.switch", "audit.write"})
-	if answer, text := s.get("/find?q=ben"); answer.Status != http.StatusForbidden {
-		t.Errorf("find: %d %q", answer.Status, text)
-	}
-	if answer, text := s.get("/audit"); answer.Status != 200 {
-		t.Errorf("audit: %d %q", answer.Status, text)
-	}
-}
-
 func TestWhatIsGrantedIs(t *testing.T) {
 	s := newStage(t, nil)
 	s.active(kit{})
