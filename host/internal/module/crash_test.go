@@ -375,6 +375,13 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 			t.Errorf("after %d crashes: %v", crashes, wait)
 		}
 	}
+	spread := map[time.Duration]bool{}
+	for range 10 {
+		spread[backoff(time.Second, 5*time.Minute, 3)] = true
+	}
+	if len(spread) == 1 {
+		t.Error("modules that fell together rise together")
+	}
 }
 
 // mattermost's documentation PR 661: whoever stops a plugin in a debugger for five seconds finds it

@@ -274,7 +274,12 @@ func (p *process) stop(grace time.Duration) {
 	const settle = 3 * time.Second // for the kernel, and for go-plugin to notice
 	within(settle, p.child.done)
 	within(settle, closed)
-	_ = os.RemoveAll(p.child.folder)
+	cleared := make(chan struct{})
+	go func() {
+		defer close(cleared)
+		_ = clearAway(p.child.folder) // what stays is cleared away at the next start of the host
+	}()
+	within(settle, cleared) // a module may have left millions of files
 }
 
 // within waits for done, but no longer than limit.

@@ -3,7 +3,6 @@ package module
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -325,9 +324,7 @@ func emptyRunDir(folder string) error {
 	}
 	list, err := os.ReadDir(folder)
 	for _, e := range list {
-		if removed := os.RemoveAll(filepath.Join(folder, e.Name())); !errors.Is(removed, fs.ErrNotExist) {
-			err = errors.Join(err, removed)
-		}
+		err = errors.Join(err, clearAway(filepath.Join(folder, e.Name())))
 	}
 	return err
 }
