@@ -48,7 +48,7 @@ func TestKilledModulesItemsGoAndComeBack(t *testing.T) {
 	p.impersonate("Customer", "Jane Doe (Acme Ltd)")
 	p.stop()
 	p.open("/admin/modules/impersonation/log")
-	p.In("row", "error").See("ended")
+	p.In("row", "Error").See("ended")
 	p.DontSee("map[")
 }
 

@@ -64,7 +64,7 @@ func usualTiming() timing {
 // patient is for a module that stands still in a debugger. It is stopped in bounded time even so.
 func (t timing) patient() timing {
 	const day = 24 * time.Hour
-	t.start, t.lifecycle, t.hook, t.page, t.idle = day, day, day, day, day
+	t.start, t.lifecycle, t.hook, t.page, t.idle, t.healthLimit = day, day, day, day, day, day
 	return t
 }
 
