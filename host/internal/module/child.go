@@ -92,12 +92,16 @@ func (c *child) live(started chan<- error) {
 	}
 	started <- nil
 	c.reap()
+	_ = os.Rename(c.folder, c.left()) // go-plugin would remove it by its own name, and open a file for each folder down
 	c.sated = c.group.sated()
 	c.group.remove()
 	close(c.done)
 	// A process that got away from the group may hold the pipes open; the readers don't wait for it.
 	time.AfterFunc(time.Second, c.closeReaders)
 }
+
+// left is where the folder is once the process has ended.
+func (c *child) left() string { return c.folder + "-left" }
 
 // begin starts the process unless it was killed before: what is given up while it is about to start
 // must not start a moment later, with nobody left to end it.

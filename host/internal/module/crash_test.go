@@ -147,7 +147,7 @@ func TestAModuleThatStopsAnsweringIsStartedAnew(t *testing.T) {
 
 func TestARemovedSocketIsNoticed(t *testing.T) {
 	needLinux(t)
-	s := newStage(t, func(q *timing) { q.health = 30 * time.Millisecond })
+	s := newStage(t, func(q *timing) { q.health = time.Hour })
 	s.active(kit{})
 	r, err := s.m.active("sample")
 	if err != nil {
@@ -156,6 +156,7 @@ func TestARemovedSocketIsNoticed(t *testing.T) {
 	if err := os.Remove(r.process.socket); err != nil {
 		t.Fatal(err)
 	}
+	s.m.known("sample").lookAfter(t.Context(), r) // once is enough
 	eventually(t, "a new process answers", func() bool {
 		next, err := s.m.active("sample")
 		return err == nil && next != r
@@ -300,6 +301,7 @@ func beHost(folder string) {
 	select {}
 }
 
+// The module here is stopped, so that it can't end by itself.
 func TestAKilledHostLeavesNoModuleBehind(t *testing.T) {
 	needLinux(t)
 	folder, err := os.MkdirTemp("", "uh")
@@ -315,6 +317,12 @@ func TestAKilledHostLeavesNoModuleBehind(t *testing.T) {
 	}
 	modules := filepath.Join(folder, "modules")
 	eventually(t, "the host's module runs", func() bool { return len(processesBelow(modules)) == 1 })
+	number, _, _ := strings.Cut(processesBelow(modules)[0], " ")
+	pid, err := strconv.Atoi(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	freeze(t, pid)
 	if err := host.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -277,7 +277,7 @@ func (p *process) stop(grace time.Duration) {
 	cleared := make(chan struct{})
 	go func() {
 		defer close(cleared)
-		_ = clearAway(p.child.folder) // what stays is cleared away at the next start of the host
+		_, _ = clearAway(p.child.folder), clearAway(p.child.left()) // what stays is cleared away at the next start of the host
 	}()
 	within(settle, cleared) // a module may have left millions of files
 }

@@ -197,6 +197,10 @@ func TestSafeModeThatWasAskedFor(t *testing.T) {
 	if got := m.known("sample").row.Version; got != "1.1.0" {
 		t.Errorf("the version is %s", got)
 	}
+	if err := m.Deactivate(t.Context(), crm.Operator(), "sample"); err != nil {
+		t.Fatal(err)
+	}
+	wantKey(t, m.Activate(t.Context(), crm.Operator(), "sample"), crm.Conflict, "safe_mode")
 	if left := processesBelow(m.shelf.path); len(left) != 0 {
 		t.Errorf("processes in safe mode: %v", left)
 	}
