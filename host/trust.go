@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func (c *moduleSignCommand) Run(t *terminal) error {
 	}
 	sign := func(password string) (id string, err error) {
 		return id, writeFile(c.Package, 0o644, func(f *os.File) error {
-			id, err = module.Sign(pkg, secret, password, time.Now(), f)
+			id, err = module.Sign(filepath.Base(c.Package), pkg, secret, password, time.Now(), f)
 			return err
 		})
 	}

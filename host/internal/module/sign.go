@@ -38,14 +38,17 @@ var ErrKeyLocked = errors.New("the key is protected by a password")
 
 // Sign writes the package with the signature of its SHA256SUMS by a secret key, as minisign keeps
 // them; another signature is replaced, every other byte of every file stays. The package is
-// verified first, and again with its signature. ErrKeyLocked when there is no password and the key
-// wants one.
-func Sign(pkg, secret []byte, password string, now time.Time, out io.Writer) (id string, err error) {
+// verified first, and again with its signature; name is how errors call it. ErrKeyLocked when there
+// is no password and the key wants one.
+func Sign(name string, pkg, secret []byte, password string, now time.Time, out io.Writer) (id string, err error) {
 	key, err := readSecretKey(secret, password)
 	if err != nil {
 		return "", fmt.Errorf("sign: read the key: %w", err)
 	}
-	b, err := openBundle("package.zip", pkg)
+	b, err := openBundle(name, pkg)
+	if outer, is := errors.AsType[*outerError](err); is {
+		err = outer.refusal()
+	}
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
@@ -61,7 +64,7 @@ func Sign(pkg, secret []byte, password string, now time.Time, out io.Writer) (id
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
-	if b, err = openBundle("package.zip", signed); err != nil || b.signature == nil || b.signature.keyID != keyID(key.ID()) {
+	if b, err = openBundle(name, signed); err != nil || b.signature == nil || b.signature.keyID != keyID(key.ID()) {
 		return "", fmt.Errorf("sign: the signed package can't be read: %w", err)
 	}
 	_, err = out.Write(signed)

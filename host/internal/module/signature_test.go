@@ -46,7 +46,7 @@ func newPublisher(t testing.TB) *publisher {
 func (p *publisher) sign(pkg []byte) []byte {
 	p.t.Helper()
 	var out bytes.Buffer
-	if id, err := Sign(pkg, p.secret, "", time.Unix(1795378280, 0), &out); err != nil || id != p.id {
+	if id, err := Sign("package.zip", pkg, p.secret, "", time.Unix(1795378280, 0), &out); err != nil || id != p.id {
 		p.t.Fatalf("sign: %s %v", id, err)
 	}
 	return out.Bytes()
@@ -163,14 +163,14 @@ func TestSigningChangesNothingElse(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Sign([]byte("no zip"), p.secret, "", time.Now(), io.Discard); crm.KeyOf(err) != "module_not_zip" {
+	if _, err := Sign("package.zip", []byte("no zip"), p.secret, "", time.Now(), io.Discard); crm.KeyOf(err) != "module_not_zip" {
 		t.Errorf("no package: %v", err)
 	}
-	if _, err := Sign(zipOf(t, small(nil)), []byte("no key"), "", time.Now(), io.Discard); err == nil {
+	if _, err := Sign("package.zip", zipOf(t, small(nil)), []byte("no key"), "", time.Now(), io.Discard); err == nil {
 		t.Error("signed by no key")
 	}
 	torn := zipOf(t, small(func(f map[string]string) { f[sumsName] = small(nil)[sumsName]; f["bin/more"] = "x" }))
-	if _, err := Sign(torn, p.secret, "", time.Now(), io.Discard); crm.KeyOf(err) != "module_tampered" {
+	if _, err := Sign("package.zip", torn, p.secret, "", time.Now(), io.Discard); crm.KeyOf(err) != "module_tampered" {
 		t.Errorf("a tampered package: %v", err)
 	}
 }
@@ -182,13 +182,13 @@ func TestAKeyIsProtectedByItsPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	pkg := zipOf(t, small(nil))
-	if _, err := Sign(pkg, secret, "", time.Now(), io.Discard); err == nil || !strings.Contains(err.Error(), ErrKeyLocked.Error()) {
+	if _, err := Sign("package.zip", pkg, secret, "", time.Now(), io.Discard); err == nil || !strings.Contains(err.Error(), ErrKeyLocked.Error()) {
 		t.Errorf("without: %v", err)
 	}
-	if _, err := Sign(pkg, secret, "open barley", time.Now(), io.Discard); err == nil {
+	if _, err := Sign("package.zip", pkg, secret, "open barley", time.Now(), io.Discard); err == nil {
 		t.Error("opened by another password")
 	}
-	id, err := Sign(pkg, secret, "open sesame", time.Now(), io.Discard)
+	id, err := Sign("package.zip", pkg, secret, "open sesame", time.Now(), io.Discard)
 	if err != nil || !strings.Contains(string(public), id) {
 		t.Errorf("with: %s %v", id, err)
 	}
