@@ -109,3 +109,22 @@ func TestAModulesLogIsNarrowedAndReadOnward(t *testing.T) {
 		}
 	})
 }
+
+// A module that writes while its log is read doesn't keep the reader for ever.
+func TestALogIsReadAsItWasWhenReadingBegan(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		ctx := t.Context()
+		must(t, s.App.InstallModule(ctx, crm.Operator(), crm.Module{ID: "busy", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "busy"}, []byte("busy"), crm.ModuleTrial{}))
+		must(t, s.App.AppendModuleLog(ctx, "busy", lines(s, 0, 500))) // as many as are read at a time
+		read := 0
+		must(t, s.App.ReadModuleLog(ctx, crm.Operator(), "busy", crm.Query{}, func(crm.ModuleLogLine) error {
+			if read++; read > 1 {
+				return nil
+			}
+			return s.App.AppendModuleLog(ctx, "busy", lines(s, 500, 3))
+		}))
+		if read != 500 {
+			t.Errorf("read %d lines", read)
+		}
+	})
+}
