@@ -26,7 +26,7 @@ func TestAHostileModuleIsNotLetIn(t *testing.T) {
 		{"poses as the module beside it", s.rogue("poses", ""), "module_not_as_described", "activate: "},
 		{"asks to decide without asking for the grant", s.rogue("wants-more", ""), "module_wants_more", "activate: "},
 		{"publishes a label that is a script", s.rogue("label-script", ""), "module_contribution_invalid", "activate: "},
-		{"publishes a label of a megabyte", s.rogue("label-long", ""), "module_contribution_invalid", "activate: "},
+		{"publishes a label of 128 KiB", s.rogue("label-long", ""), "module_contribution_invalid", "activate: "},
 		{"publishes an icon that is a script", s.rogue("icon-script", ""), "module_contribution_invalid", "activate: "},
 		{"publishes an item that leads elsewhere", s.rogue("item-elsewhere", ""), "module_contribution_invalid", "activate: "},
 		{"publishes an item at another module's address", s.rogue("item-of-another", ""), "module_contribution_invalid", "activate: "},

@@ -134,7 +134,7 @@ func contributions(attack string) *modulev1.Contributions {
 	case "label-script":
 		item.LabelKey = "<script>alert(1)</script>"
 	case "label-long":
-		item.LabelKey = strings.Repeat("x", 1<<20)
+		item.LabelKey = strings.Repeat("x", 128<<10)
 	case "icon-script":
 		item.Icon = `user" onload="alert(1)`
 	case "item-elsewhere":
