@@ -28,7 +28,7 @@ var moduleLessons = []lesson{
 	{"go-plugin PR 320, nomad #23969", "a recycled process id is killed", nil, "no process id is kept beyond its process: there is no reattaching, and Kill goes to a child that has not been reaped, under the lock that reaping takes"},
 	{"go-plugin #291", "a leak with every crash", []string{"TestFiveHundredCrashesLeaveNothingBehind", "TestStartAndStopLeaveNothingBehind"}, ""},
 	{"go-plugin #114", "logs lost with the host", []string{"TestAModuleThatKeepsCrashingIsGivenUpUntilRetry"}, ""},
-	{"go-plugin #119, steampipe #3292", "stale sockets pile up", []string{"TestStartAndStopLeaveNothingBehind"}, ""},
+	{"go-plugin #119, steampipe #3292", "stale sockets pile up", []string{"TestStartAndStopLeaveNothingBehind", "TestAStartClearsAwayWhatADeadHostLeft", "TestADeepRunFolderIsClearedAway"}, ""},
 	{"grafana #131592", "a removed socket is noticed by nobody", []string{"TestARemovedSocketIsNoticed", "TestASocketNobodyListensOnIsNoticed"}, ""},
 	{"terraform #22198, #32787, packer #2091", "a long path breaks the start with another message", []string{"TestALongRunFolderIsNamedAsTheCause"}, ""},
 	{"steampipe #3732", "a panic at the start hidden behind the handshake", []string{"TestWhatWillNotStartStaysInactive", "TestTheLogKeepsTheLastLinesAndCountsTheRest"}, ""},

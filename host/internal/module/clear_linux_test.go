@@ -1,12 +1,15 @@
 package module
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
 
 // Folders in one another, deeper than the host may have files open, go away with the rest, and so
@@ -38,6 +41,22 @@ func TestADeepRunFolderIsClearedAway(t *testing.T) {
 		left, err := os.ReadDir(filepath.Dir(r.process.child.folder))
 		return err == nil && len(left) == 0
 	})
+}
+
+// A host that died left sockets, of modules that died with it.
+func TestAStartClearsAwayWhatADeadHostLeft(t *testing.T) {
+	m := newManager(t, hosttest.NewSite(t), nil)
+	folder := filepath.Join(m.runDir, "gone", "plugin-dir1")
+	if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "plugin2"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer stopped(t, m)
+	if left, err := os.ReadDir(m.runDir); err != nil || len(left) > 0 {
+		t.Errorf("left in the run folder: %v %v", left, err)
+	}
 }
 
 func nest(t *testing.T, folder string, depth int) {

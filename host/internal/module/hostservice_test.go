@@ -1,10 +1,12 @@
 package module
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -116,4 +118,20 @@ func TestPrintsAreInTheLog(t *testing.T) {
 		}
 		return strings.Contains(all.String(), "info a plain print") && strings.Contains(all.String(), "a complaint")
 	})
+}
+
+// A panic while a module is answered stays with that answer: the host goes on.
+func TestAPanicInAHostServiceStaysWithTheCall(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	r, err := s.m.active("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	services := &hostServices{running: r, app: s.site.App}
+	info := &grpc.UnaryServerInfo{FullMethod: modulev1.StorageService_GetValue_FullMethodName}
+	_, err = services.intercept(t.Context(), nil, info, func(context.Context, any) (any, error) { panic("secret") })
+	if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "secret") {
+		t.Errorf("the module is told: %v", err)
+	}
 }
