@@ -63,8 +63,8 @@ func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, signer cr
 	if err != nil {
 		return crm.Module{}, err
 	}
-	u := m.unit(before)
-	if err := u.lock(ctx); err != nil {
+	u, err := m.alone(ctx, before)
+	if err != nil {
 		return crm.Module{}, err
 	}
 	defer u.unlock()

@@ -19,8 +19,8 @@ func (m *Manager) claim(ctx context.Context, who crm.Who, id string) (*unit, crm
 	if err != nil {
 		return nil, crm.Module{}, err
 	}
-	u := m.unit(row)
-	if err := u.lock(ctx); err != nil {
+	u, err := m.alone(ctx, row)
+	if err != nil {
 		return nil, crm.Module{}, err
 	}
 	if row, err = m.app.Module(ctx, id); err != nil {

@@ -271,3 +271,27 @@ func TestAnUploadIsItsAdministratorsOwn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who waits for a module's turn while it is uninstalled, and installed again, doesn't change what is
+// no longer there.
+func TestAChangeThatWaitedFindsTheModuleThereIs(t *testing.T) {
+	s := newStage(t, nil)
+	s.install(kit{})
+	old := s.m.known("sample")
+	old.busy <- struct{}{} // somebody is at it
+	waited := make(chan error, 1)
+	go func() { waited <- s.m.Activate(t.Context(), s.ann.Who(), "sample") }()
+	if within(100*time.Millisecond, nil) {
+		t.Fatal("nothing is closed")
+	}
+	s.m.mu.Lock()
+	delete(s.m.units, "sample") // as an uninstallation ends
+	s.m.mu.Unlock()
+	old.unlock()
+	if err := <-waited; err != nil {
+		t.Fatal(err)
+	}
+	if u := s.m.known("sample"); u == nil || u == old || u.current.Load() == nil || old.current.Load() != nil {
+		t.Error("the process is where nobody looks after it")
+	}
+}

@@ -68,6 +68,21 @@ func (u *unit) lock(ctx context.Context) error {
 	}
 }
 
+// alone gives a module's unit to a change, to be unlocked at its end. Whoever waited for a module
+// that was uninstalled meanwhile gets the unit of the one that is installed now.
+func (m *Manager) alone(ctx context.Context, row crm.Module) (*unit, error) {
+	for {
+		u := m.unit(row)
+		if err := u.lock(ctx); err != nil {
+			return nil, err
+		}
+		if m.known(row.ID) == u {
+			return u, nil
+		}
+		u.unlock()
+	}
+}
+
 func (u *unit) unlock() {
 	<-u.busy
 	u.m.mu.Lock()
