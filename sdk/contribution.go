@@ -21,7 +21,15 @@ type NavbarItem struct {
 	ID string
 	// LabelKey is its label, accessible name and tooltip.
 	LabelKey string
-	// Icon is a name of the host's set.
+	// Icon is a name of the host's set:
+	// activity address-book adjustments alert-circle alert-triangle arrow-back-up arrow-left ban bell
+	// briefcase building calendar chart-bar check chevron-down chevron-left chevron-right circle-check
+	// clock copy credit-card device-desktop device-floppy dots-vertical download edit external-link eye
+	// eye-off file file-text filter folder heart help-circle history home id-badge info-circle key
+	// language layout-dashboard link list list-details lock login logout mail map-pin mask mask-off
+	// masks-theater menu-2 message mood-smile moon package phone photo player-play player-stop plug plus
+	// puzzle receipt refresh search settings shield shield-lock spy star sun tag target ticket tools trash
+	// truck upload user user-check user-circle user-cog user-off user-share users world x
 	Icon string
 	// Areas says where it stands; empty means nowhere.
 	Areas []Area

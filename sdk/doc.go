@@ -73,6 +73,13 @@
 // [Viewer].Subject is whose rights count, [Viewer].Actor is who signed in and is accountable; they
 // differ in a switched session. The CRM checks a page's Visible rule before the module is asked.
 //
+// # Bounds
+//
+// What a module answers or asks is at most 256 KiB a message; pages may be longer, for they are sent
+// in pieces, and so may values, up to 1 MiB each and 16 MiB in all. A page has 15 s to begin, a hook
+// 2 s, settings 2 s to be judged, Activate 10 s and Deactivate 5 s. At most 64 requests are underway
+// at a time, and 2,000 calls a second go to the CRM.
+//
 // # Tests
 //
 // Package sdktest runs the module inside a test, with a host of maps and slices behind it.

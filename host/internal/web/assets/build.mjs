@@ -23,11 +23,12 @@ const files = [
 // Names of Tabler's outline icons, https://tabler.io/icons. Used as <use href="…/icons.svg#name">.
 const icons = `
   activity address-book adjustments alert-circle alert-triangle arrow-back-up arrow-left ban bell briefcase building
-  calendar check chevron-down chevron-left chevron-right circle-check clock copy device-desktop device-floppy
-  dots-vertical download edit external-link eye eye-off file-text filter help-circle history home id-badge
-  info-circle key language layout-dashboard list-details lock login logout mail map-pin mask mask-off masks-theater
-  menu-2 moon package phone player-play player-stop plug plus puzzle refresh search settings shield shield-lock
-  spy sun tools trash upload user user-check user-circle user-cog user-off user-share users world x
+  calendar chart-bar check chevron-down chevron-left chevron-right circle-check clock copy credit-card device-desktop
+  device-floppy dots-vertical download edit external-link eye eye-off file file-text filter folder heart help-circle
+  history home id-badge info-circle key language layout-dashboard link list list-details lock login logout mail map-pin
+  mask mask-off masks-theater menu-2 message mood-smile moon package phone photo player-play player-stop plug plus
+  puzzle receipt refresh search settings shield shield-lock spy star sun tag target ticket tools trash truck upload
+  user user-check user-circle user-cog user-off user-share users world x
 `.trim().split(/\s+/);
 
 // Packages whose licence texts travel with the copies.
