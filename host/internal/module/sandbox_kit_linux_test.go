@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,6 +96,9 @@ func (c *cell) start(mode string, direct bool, env ...string) (*child, error) {
 	c.t.Helper()
 	env = append(env, "MODE="+mode, "TMPDIR="+c.enclosure.Run, "FOLDER="+c.enclosure.Folder,
 		"DATABASE="+filepath.Join(c.base, "understudy.db"), "OUTSIDE="+filepath.Join(c.base, "outside"))
+	if err := os.Rename(c.enclosure.Run+"-left", c.enclosure.Run); err != nil && !errors.Is(err, fs.ErrNotExist) { // it is put aside at a process' end
+		c.t.Fatal(err)
+	}
 	child, err := newChild(c.enclosure.Program, c.enclosure.Run, env)
 	if err != nil {
 		c.t.Fatal(err)
@@ -117,7 +121,11 @@ func (c *cell) start(mode string, direct bool, env ...string) (*child, error) {
 	})
 	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
 	defer cancel()
-	return child, child.Start(ctx)
+	err = child.Start(ctx)
+	if err != nil {
+		<-child.done
+	}
+	return child, err
 }
 
 // try runs the hostile program to its end and returns its answers by name.
