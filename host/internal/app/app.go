@@ -104,7 +104,7 @@ func (a *App) allowAdministrator(who crm.Who, class crm.RouteClass) error {
 
 // audit appends an entry in the transaction of the change it tells of. The actor is accountable;
 // the subject is named beside it.
-func (a *App) audit(_ context.Context, tx store.Tx, who crm.Who, action, object string, detail map[string]string) error {
+func (a *App) audit(tx store.Tx, who crm.Who, action, object string, detail map[string]string) error {
 	e := crm.AuditEntry{
 		At: a.Now(), Actor: who.Actor.Key, ActorName: who.Actor.Name, Subject: who.Subject.Key, SubjectName: who.Subject.Name,
 		SwitchID: who.Session.SwitchID, Action: action, Object: object, Detail: detail, IP: who.Client.IP, RequestID: who.Client.RequestID,
@@ -122,7 +122,7 @@ func (a *App) change(ctx context.Context, who crm.Who, action string, do func(st
 		if err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, who, action, object, detail)
+		return a.audit(tx, who, action, object, detail)
 	})
 }
 

@@ -236,7 +236,7 @@ func (a *App) sweepAudit(ctx context.Context, tx store.Tx, now time.Time) error 
 	if dropped == 0 {
 		return nil
 	}
-	return a.audit(ctx, tx, crm.Who{}, "activity_dropped", "", map[string]string{"entries": strconv.FormatInt(dropped, 10), "days": strconv.Itoa(days)})
+	return a.audit(tx, crm.Who{}, "activity_dropped", "", map[string]string{"entries": strconv.FormatInt(dropped, 10), "days": strconv.Itoa(days)})
 }
 
 // dropOld drops the beginning of a chain, up to the first entry that is young enough.

@@ -35,7 +35,7 @@ func (a *App) FillDemo(ctx context.Context, supportMay ...crm.Capability) error 
 				return err
 			}
 		}
-		if err := a.audit(ctx, tx, crm.Operator(), "demo_filled", "", nil); err != nil {
+		if err := a.audit(tx, crm.Operator(), "demo_filled", "", nil); err != nil {
 			return err
 		}
 		return tx.RaiseRevision(ctx)

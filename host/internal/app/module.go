@@ -79,7 +79,7 @@ func (a *App) RecordUploadRefused(ctx context.Context, who crm.Who, p crm.Staged
 		return err
 	}
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		return a.audit(ctx, tx, who, "module_upload_refused", "", stagedDetail(p, reason))
+		return a.audit(tx, who, "module_upload_refused", "", stagedDetail(p, reason))
 	})
 }
 
@@ -255,7 +255,7 @@ func (a *App) RecordModuleState(ctx context.Context, id, state, reason, failure 
 		if crashes > 0 {
 			detail["crashes"] = strconv.Itoa(crashes)
 		}
-		if err := a.audit(ctx, tx, crm.Who{}, "module_state", "module:"+id, detail); err != nil {
+		if err := a.audit(tx, crm.Who{}, "module_state", "module:"+id, detail); err != nil {
 			return err
 		}
 		return tx.RaiseRevision(ctx)
@@ -266,7 +266,7 @@ func (a *App) RecordModuleState(ctx context.Context, id, state, reason, failure 
 // again.
 func (a *App) RecordSafeMode(ctx context.Context, detail map[string]string) error {
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		if err := a.audit(ctx, tx, crm.Who{}, "safe_mode_entered", "", detail); err != nil {
+		if err := a.audit(tx, crm.Who{}, "safe_mode_entered", "", detail); err != nil {
 			return err
 		}
 		return tx.RaiseRevision(ctx)

@@ -131,5 +131,5 @@ func (a *App) WriteModuleAudit(ctx context.Context, who crm.Who, id, action stri
 	if err != nil {
 		return err
 	}
-	return a.store.Write(ctx, func(tx store.Tx) error { return a.audit(ctx, tx, who, "module_entry", "module:"+id, entry.Detail) })
+	return a.store.Write(ctx, func(tx store.Tx) error { return a.audit(tx, who, "module_entry", "module:"+id, entry.Detail) })
 }

@@ -122,7 +122,7 @@ func (a *App) putTrial(ctx context.Context, tx store.Tx, id string, trial crm.Mo
 		}
 	}
 	for _, e := range trial.Entries {
-		if err := a.audit(ctx, tx, crm.Who{}, "module_entry", "module:"+id, e.Detail); err != nil {
+		if err := a.audit(tx, crm.Who{}, "module_entry", "module:"+id, e.Detail); err != nil {
 			return err
 		}
 	}

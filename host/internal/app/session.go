@@ -209,7 +209,7 @@ func (a *App) endSession(ctx context.Context, who crm.Who, cause crm.EndCause) e
 			return err
 		}
 		if cause == crm.EndSignedOut {
-			if err := a.audit(ctx, tx, who, "signed_out", who.Actor.Key.String(), nil); err != nil {
+			if err := a.audit(tx, who, "signed_out", who.Actor.Key.String(), nil); err != nil {
 				return err
 			}
 		}

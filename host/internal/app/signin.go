@@ -119,7 +119,7 @@ func (a *App) signInFailed(ctx context.Context, account crm.Account, email strin
 		if account.Key.ID != 0 {
 			object = account.Key.String()
 		}
-		return a.audit(ctx, tx, nobody, "sign_in_failed", object, map[string]string{"email": email})
+		return a.audit(tx, nobody, "sign_in_failed", object, map[string]string{"email": email})
 	})
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func (a *App) openSession(ctx context.Context, account crm.Account, sources []lo
 		if who.Revision, err = tx.Revision(ctx); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, who, "signed_in", account.Key.String(), nil)
+		return a.audit(tx, who, "signed_in", account.Key.String(), nil)
 	})
 	return secret, who, err
 }

@@ -39,7 +39,7 @@ func (a *App) SwitchSession(ctx context.Context, who crm.Who, target crm.Account
 		switched := who
 		switched.Subject.Key, switched.Subject.Name, switched.Session.SwitchID = w.Subject, w.SubjectName, w.ID
 		detail := map[string]string{"reason": w.Reason, "until": w.ExpiresAt.Format(time.RFC3339), "mode": string(w.Mode)}
-		if err := a.audit(ctx, tx, switched, "switch_started", w.Subject.String(), detail); err != nil {
+		if err := a.audit(tx, switched, "switch_started", w.Subject.String(), detail); err != nil {
 			return err
 		}
 		// The revision is the one the rights were read at: what changed since asks again on the next request.
@@ -99,7 +99,7 @@ func (a *App) refuseSwitch(ctx context.Context, who crm.Who, w crm.Switch, why e
 		if _, err := tx.InsertSwitch(ctx, w); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, who, "switch_refused", w.Subject.String(), map[string]string{"rule": e.Key, "target": w.SubjectName})
+		return a.audit(tx, who, "switch_refused", w.Subject.String(), map[string]string{"rule": e.Key, "target": w.SubjectName})
 	})
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (a *App) closeSwitch(ctx context.Context, tx store.Tx, who crm.Who, cause c
 	if err != nil || !ended {
 		return err
 	}
-	return a.audit(ctx, tx, who, "switch_ended", who.Session.Subject.String(), map[string]string{"cause": string(cause)})
+	return a.audit(tx, who, "switch_ended", who.Session.Subject.String(), map[string]string{"cause": string(cause)})
 }
 
 // closeSwitchOf is closeSwitch for a session nobody is at: names come from the record.
@@ -183,7 +183,7 @@ func switchNotice(prefix string, w crm.Switch, cause crm.EndCause, now time.Time
 // RecordRefusal notes that something was refused because of a switch.
 func (a *App) RecordRefusal(ctx context.Context, who crm.Who, what string) error {
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		return a.audit(ctx, tx, who, "refused", crm.Cut(what, 200), nil)
+		return a.audit(tx, who, "refused", crm.Cut(what, 200), nil)
 	})
 }
 

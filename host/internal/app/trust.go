@@ -176,7 +176,7 @@ func (a *App) RecordModuleFailure(ctx context.Context, who crm.Who, step string,
 		object = "" // it could not be read what it is
 	}
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		return a.audit(ctx, tx, who, "module_step_failed", object, detail)
+		return a.audit(tx, who, "module_step_failed", object, detail)
 	})
 }
 

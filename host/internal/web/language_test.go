@@ -172,7 +172,7 @@ func TestEveryActionAndEndAndCapabilityHasWords(t *testing.T) {
 		}
 	}
 	files, _ := filepath.Glob("../app/*.go")
-	action := regexp.MustCompile(`(?:a\.change\(ctx, \w+|a\.audit\(ctx, tx, \w+|a\.changeModule\(ctx, who), "([a-z_]+)"`)
+	action := regexp.MustCompile(`(?:a\.change\(ctx, \w+|a\.audit\(tx, \w+|a\.changeModule\(ctx, who), "([a-z_]+)"`)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
