@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
@@ -52,9 +53,14 @@ const (
 	uploadPattern = "/admin/modules/upload" // takes larger bodies than others
 )
 
-// routes is the whole table. GET changes nothing, anywhere.
+// routes is the whole table, in five parts. GET changes nothing, anywhere.
 func routes() []route {
-	table := []route{
+	return slices.Concat(openRoutes(), adminRoutes(), peopleRoutes(), moduleRoutes(), portalRoutes(), modulePageRoutes())
+}
+
+// openRoutes are for everybody, signed in or not, and for the programs that look after this one.
+func openRoutes() []route {
+	return []route{
 		{get, "/healthz", both, open, static, (*visit).healthy},
 		{get, "/readyz", both, open, static, (*visit).ready},
 		{get, "/metrics", both, open, static, (*visit).metrics},
@@ -76,12 +82,32 @@ func routes() []route {
 		{get, "/logout", both, open, public, (*visit).askLogout},
 		{post, "/logout", both, open, signedIn, (*visit).logout},
 		{post, "/preferences", both, write, signedIn, (*visit).savePreferences},
+	}
+}
 
+// adminRoutes are the admin area but for people and modules.
+func adminRoutes() []route {
+	return []route{
 		{get, "/admin", admin, read, signedIn, (*visit).dashboard},
 		{get, "/admin/activity", admin, read, can(crm.ActivityView), (*visit).activity},
 
 		{get, "/admin/activity/check", admin, read, administrator, (*visit).checkAudit},
 
+		{get, "/admin/settings", admin, read, can(crm.SettingsEdit), (*visit).settings},
+		{get, "/admin/settings/{section}", admin, read, can(crm.SettingsEdit), (*visit).settingsSection},
+		{post, "/admin/settings/{section}", admin, sensitive, can(crm.SettingsEdit), (*visit).saveSettings},
+
+		{get, "/admin/profile", admin, read, signedIn, (*visit).profile},
+		{post, "/admin/profile", admin, write, signedIn, (*visit).saveProfile},
+		{post, "/admin/profile/password", admin, sensitive, signedIn, (*visit).changePassword},
+		{post, "/admin/profile/sessions/{id}/revoke", admin, sensitive, signedIn, (*visit).revokeSession},
+		{post, "/admin/profile/sessions/revoke-others", admin, sensitive, signedIn, (*visit).revokeOtherSessions},
+	}
+}
+
+// peopleRoutes are about customers, contacts, staff and roles.
+func peopleRoutes() []route {
+	return []route{
 		{get, "/admin/customers", admin, read, can(crm.CustomersView), (*visit).customers},
 		{get, "/admin/customers/new", admin, read, can(crm.CustomersCreate), (*visit).newCustomer},
 		{post, "/admin/customers/new", admin, write, can(crm.CustomersCreate), (*visit).saveCustomer},
@@ -117,7 +143,12 @@ func routes() []route {
 		{post, "/admin/roles/{id}", admin, sensitive, can(crm.RolesEdit), (*visit).saveRole},
 		{get, "/admin/roles/{id}/delete", admin, read, can(crm.RolesEdit), (*visit).askDeleteRole},
 		{post, "/admin/roles/{id}/delete", admin, sensitive, can(crm.RolesEdit), (*visit).deleteRole},
+	}
+}
 
+// moduleRoutes are about modules, their packages and whose they are.
+func moduleRoutes() []route {
+	return []route{
 		{get, "/admin/modules", admin, read, administrator, (*visit).moduleList},
 		{post, uploadPattern, admin, sensitive, administrator, (*visit).uploadModule},
 		{get, "/admin/uploads/{staged}", admin, read, administrator, (*visit).reviewModule},
@@ -144,17 +175,12 @@ func routes() []route {
 		{post, "/admin/modules/keys", admin, sensitive, administrator, (*visit).addTrustedKey},
 		{get, "/admin/modules/keys/{key}/remove", admin, read, administrator, (*visit).askRemoveTrustedKey},
 		{post, "/admin/modules/keys/{key}/remove", admin, sensitive, administrator, (*visit).removeTrustedKey},
+	}
+}
 
-		{get, "/admin/settings", admin, read, can(crm.SettingsEdit), (*visit).settings},
-		{get, "/admin/settings/{section}", admin, read, can(crm.SettingsEdit), (*visit).settingsSection},
-		{post, "/admin/settings/{section}", admin, sensitive, can(crm.SettingsEdit), (*visit).saveSettings},
-
-		{get, "/admin/profile", admin, read, signedIn, (*visit).profile},
-		{post, "/admin/profile", admin, write, signedIn, (*visit).saveProfile},
-		{post, "/admin/profile/password", admin, sensitive, signedIn, (*visit).changePassword},
-		{post, "/admin/profile/sessions/{id}/revoke", admin, sensitive, signedIn, (*visit).revokeSession},
-		{post, "/admin/profile/sessions/revoke-others", admin, sensitive, signedIn, (*visit).revokeOtherSessions},
-
+// portalRoutes are the customer portal.
+func portalRoutes() []route {
+	return []route{
 		{get, "/{$}", portal, read, signedIn, (*visit).portalHome},
 		{get, "/profile", portal, read, signedIn, (*visit).profile},
 		{post, "/profile", portal, write, signedIn, (*visit).saveProfile},
@@ -164,7 +190,6 @@ func routes() []route {
 		{get, "/company", portal, read, signedIn, (*visit).company},
 		{post, "/company", portal, write, signedIn, (*visit).saveCompany},
 	}
-	return append(table, modulePageRoutes()...)
 }
 
 // modulePageRoutes are the addresses modules answer. What an unsafe method does there is declared
