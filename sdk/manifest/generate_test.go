@@ -56,9 +56,12 @@ func anyManifest(r *rand.Rand) map[string]any {
 	for range 1 + r.IntN(5) {
 		executables[anyWord(r, lower, lower+digits, 2, 16)+"/"+anyWord(r, lower, lower+digits, 2, 16)] = "bin/" + anyWord(r, lower, lower+digits+"._-", 1, 150)
 	}
-	for field, most := range map[string]int{"description": 500, "author": 100, "license": 64} {
+	for _, text := range []struct { // in one order: a map's would make another manifest of the same seed each time
+		field string
+		most  int
+	}{{"description", 500}, {"author", 100}, {"license", 64}} {
 		if r.IntN(2) == 0 {
-			m[field] = anyText(r, 1, most)
+			m[text.field] = anyText(r, 1, text.most)
 		}
 	}
 	if r.IntN(2) == 0 {
@@ -226,9 +229,10 @@ func asTree(t testing.TB, m Manifest) (tree map[string]any) {
 }
 
 // shapes are the rules' patterns, written down a second time.
+// A scheme may be written in capitals (RFC 3986, 3.1).
 var shapes = map[string]*regexp.Regexp{
 	"id":         regexp.MustCompile(`\A(?:[a-z][a-z0-9-]{1,31})\z`),
-	"homepage":   regexp.MustCompile(`\A(?:(https?://[^/@]+([/?#].*)?)?)\z`),
+	"homepage":   regexp.MustCompile(`\A(?:((?i:https?)://[^/@]+([/?#].*)?)?)\z`),
 	"version":    regexp.MustCompile(`\A(?:[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*)\z`),
 	"platform":   regexp.MustCompile(`\A(?:[a-z0-9]{2,16}/[a-z0-9]{2,16})\z`),
 	"executable": regexp.MustCompile(`\A(?:[A-Za-z0-9._/-]{1,200})\z`),
