@@ -67,9 +67,12 @@ type Account struct {
 	Language string
 	// Capabilities are those of this module that the account holds.
 	Capabilities []string
+	// Primary is true for a customer's primary contact.
+	Primary bool
 }
 
-// Can reports whether the account holds a capability of this module; administrators hold all.
+// Can reports whether the account holds a capability of this module; administrators hold all of
+// staff's, primary contacts all of contacts'.
 func (a Account) Can(capability string) bool {
 	return a.Administrator || slices.Contains(a.Capabilities, capability)
 }

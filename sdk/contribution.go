@@ -35,6 +35,10 @@ type NavbarItem struct {
 	Areas []Area
 	// Attention makes it a labelled button that pulses shortly and stays highlighted.
 	Attention bool
+	// Highlighted is the same without the pulse.
+	Highlighted bool
+	// Shortcut is one letter a to z: with Alt and Shift it does what a click does. Empty for none.
+	Shortcut string
 	// Action is what a click does: OpenModal, GoToPage or RestoreSession.
 	Action NavbarAction
 	// Visible says who sees it; unset means everyone in its areas.
@@ -159,5 +163,9 @@ type AccountAction struct {
 	Visible VisibilityRule
 }
 
-// Capability is a right of staff that the module brings; the manifest lists its key too.
-type Capability struct{ Key, LabelKey string }
+// Capability is a right that the module brings; the manifest lists its key too.
+type Capability struct {
+	Key, LabelKey string
+	// Kind is who can hold it; empty is Staff. Contacts hold theirs one by one, primary contacts all.
+	Kind AccountKind
+}

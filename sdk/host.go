@@ -14,6 +14,7 @@ type Host struct {
 	Storage   Storage
 	Audit     Audit
 	Languages Languages
+	Notices   Notices
 }
 
 // Directory finds accounts. Needs the grant directory.read.
@@ -22,6 +23,18 @@ type Directory interface {
 	Search(ctx context.Context, search AccountSearch) (AccountPage, error)
 	// Account returns one account, NotFound when there is none.
 	Account(ctx context.Context, key AccountKey) (Account, error)
+	// Roles returns the roles of staff by name.
+	Roles(ctx context.Context) ([]Role, error)
+}
+
+// Role is a role of staff.
+type Role struct {
+	ID   int64
+	Name string
+	// Capabilities are those of this module that it gives.
+	Capabilities []string
+	// Members is how many active staff members have it.
+	Members int
 }
 
 // AccountSearch is a search.
@@ -62,12 +75,57 @@ type FoundAccount struct {
 	Account
 	// SwitchRefusalCode is the host's rule that would refuse the switch; empty when none does.
 	SwitchRefusalCode string
+	// Online is, in a search with AsTargetOf, that the account has used a session of its own in the
+	// last five minutes.
+	Online bool
+	// ActingNames is, in a search with AsTargetOf, who is acting as the account just now.
+	ActingNames []string
 }
 
-// SwitchLog reads the record of session switches. Needs the grant session.switch.
+// SwitchLog reads the record of session switches and ends those that run. Needs the grant
+// session.switch.
 type SwitchLog interface {
 	// List returns switches and refused attempts, newest first.
 	List(ctx context.Context, filter SwitchFilter) (SwitchPage, error)
+	// Switch returns one, NotFound when there is none.
+	Switch(ctx context.Context, id int64) (SessionSwitch, error)
+	// Events returns what happened during one, oldest first, in words of a language, and the after of
+	// the next page, empty when there is none. Limit is 1 to 500; zero for 100. NotFound when there is
+	// no such switch.
+	Events(ctx context.Context, id int64, language, after string, limit int) (events []SwitchEvent, next string, err error)
+	// End ends one that runs, in the name of who asked for the page: pass the request's context. Staff
+	// must be an administrator or hold a capability of the module, a contact may end only what is done
+	// as a contact of its own customer; Denied for others and under a borrowed name, Conflict when it
+	// has ended. Its browser learns of it with its next request.
+	End(ctx context.Context, id int64) (SessionSwitch, error)
+	// Recheck says that something the module decides by has changed: every switch that runs is decided
+	// again with its next request.
+	Recheck(ctx context.Context) error
+	// Explain holds a pair of accounts against the host's own rules, in the order they are asked.
+	Explain(ctx context.Context, actor, target AccountKey) ([]SwitchRule, error)
+	// Check looks whether switching works.
+	Check(ctx context.Context) ([]SwitchingCheck, error)
+}
+
+// Notices tells accounts something on their next page. Needs the grant notice.send.
+type Notices interface {
+	// Send writes a notice. The host adds, within a page request, who sent it: pass the request's
+	// context. TooLarge above 100 a minute.
+	Send(ctx context.Context, notice Notice) error
+}
+
+// Notice is something an account is told.
+type Notice struct {
+	// To is the account; with ToAdministrators it goes to every active administrator but To.
+	To               AccountKey
+	ToAdministrators bool
+	// TextKey is the message, Args what fills it: at most 16 of 512 bytes.
+	TextKey string
+	Args    map[string]string
+	// Page is the declared page that tells more, empty for none.
+	Page string
+	// Mail is also by mail, where the host can send any.
+	Mail bool
 }
 
 // SwitchFilter narrows a list; zero fields don't.
@@ -78,6 +136,9 @@ type SwitchFilter struct {
 	ActorTerm, SubjectTerm string
 	SubjectKind            AccountKind
 	Outcome                SwitchOutcome
+	// Actor and Subject keep those of one account, CustomerID those as contacts of one customer.
+	Actor, Subject AccountKey
+	CustomerID     int64
 	// Limit is 1 to 500; zero for 25.
 	Limit int
 	// After is the Next of the page before.

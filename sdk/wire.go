@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -100,6 +99,24 @@ var endFromWire = map[modulev1.SwitchEnd]SwitchEnd{
 	modulev1.SwitchEnd_SWITCH_END_MODULE_OFF:       EndModuleOff,
 	modulev1.SwitchEnd_SWITCH_END_BY_ADMINISTRATOR: EndByAdministrator,
 	modulev1.SwitchEnd_SWITCH_END_SESSION_LOST:     EndSessionLost,
+	modulev1.SwitchEnd_SWITCH_END_BY_SUBJECT:       EndBySubject,
+}
+
+var momentFromWire = map[modulev1.DecideMoment]SwitchMoment{
+	modulev1.DecideMoment_DECIDE_MOMENT_START:   SwitchStart,
+	modulev1.DecideMoment_DECIDE_MOMENT_RECHECK: SwitchRecheck,
+	modulev1.DecideMoment_DECIDE_MOMENT_EXTEND:  SwitchExtend,
+	modulev1.DecideMoment_DECIDE_MOMENT_ELEVATE: SwitchElevate,
+}
+
+var eventFromWire = map[modulev1.SwitchEventKind]SwitchEventKind{
+	modulev1.SwitchEventKind_SWITCH_EVENT_KIND_STARTED:  EventStarted,
+	modulev1.SwitchEventKind_SWITCH_EVENT_KIND_PAGE:     EventPage,
+	modulev1.SwitchEventKind_SWITCH_EVENT_KIND_CHANGE:   EventChange,
+	modulev1.SwitchEventKind_SWITCH_EVENT_KIND_REFUSED:  EventRefused,
+	modulev1.SwitchEventKind_SWITCH_EVENT_KIND_EXTENDED: EventExtended,
+	modulev1.SwitchEventKind_SWITCH_EVENT_KIND_ELEVATED: EventElevated,
+	modulev1.SwitchEventKind_SWITCH_EVENT_KIND_ENDED:    EventEnded,
 }
 
 func modeToWire(mode SwitchMode) modulev1.SwitchMode {
@@ -160,6 +177,7 @@ func accountFromWire(account *modulev1.Account) Account {
 		CustomerID:    account.GetCustomerId(),
 		Language:      account.GetLanguage(),
 		Capabilities:  account.GetCapabilities(),
+		Primary:       account.GetPrimary(),
 	}
 }
 
@@ -181,6 +199,11 @@ func switchFromWire(record *modulev1.SessionSwitch) SessionSwitch {
 		Browser:       record.GetBrowser(),
 		Mode:          modeFromWire(record.GetMode()),
 		RefusalCode:   record.GetRefusalCode(),
+		Ticket:        record.GetTicket(),
+		ElevatedAt:    timeFromWire(record.GetElevatedAt()),
+		Extensions:    int(record.GetExtensions()),
+		EndedBy:       record.GetEndedBy(),
+		CustomerID:    record.GetSubjectCustomerId(),
 	}
 }
 
@@ -232,286 +255,56 @@ func pagePartToWire(part PagePart) *modulev1.ServeResponse {
 	return &modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: part.Chunk}}
 }
 
-func questionFromWire(request *modulev1.DecideRequest) SwitchQuestion {
-	return SwitchQuestion{
-		Recheck:  request.GetMoment() == modulev1.DecideMoment_DECIDE_MOMENT_RECHECK,
-		Actor:    accountFromWire(request.GetActor()),
-		Target:   accountFromWire(request.GetTarget()),
-		Reason:   request.GetReason(),
-		Settings: request.GetSettings(),
+func eventOfWire(event *modulev1.SwitchEvent) SwitchEvent {
+	return SwitchEvent{
+		At: timeFromWire(event.GetAt()), Kind: eventFromWire[event.GetKind()], Text: event.GetText(),
+		Object: event.GetObject(), Detail: event.GetDetail(), RefusalCode: event.GetRefusalCode(),
 	}
+}
+
+// questionFromWire takes a moment it doesn't know, of a newer host, as none: a module that isn't
+// asked a question it knows refuses.
+func questionFromWire(request *modulev1.DecideRequest) SwitchQuestion {
+	question := SwitchQuestion{
+		Moment:        momentFromWire[request.GetMoment()],
+		Actor:         accountFromWire(request.GetActor()),
+		Target:        accountFromWire(request.GetTarget()),
+		Reason:        request.GetReason(),
+		Ticket:        request.GetTicket(),
+		RecentTargets: int(request.GetRecentTargets()),
+		Settings:      request.GetSettings(),
+	}
+	if request.GetSessionSwitch() != nil {
+		running := switchFromWire(request.GetSessionSwitch())
+		question.Switch = &running
+	}
+	return question
 }
 
 func decisionToWire(decision SwitchDecision) *modulev1.DecideResponse {
 	if !decision.Allowed {
 		return &modulev1.DecideResponse{RefusalKey: decision.RefusalKey}
 	}
-	return &modulev1.DecideResponse{
+	wire := &modulev1.DecideResponse{
 		Allowed: true, Limit: durationpb.New(decision.Limit), Mode: modeToWire(decision.Mode),
+		Notices: each(decision.Notices, switchNoticeToWire),
 	}
-}
-
-// Contributions.
-
-func each[From, To any](list []From, convert func(From) To) []To {
-	converted := make([]To, 0, len(list))
-	for _, entry := range list {
-		converted = append(converted, convert(entry))
-	}
-	return converted
-}
-
-func contributionsToWire(c Contributions) *modulev1.Contributions {
-	return &modulev1.Contributions{
-		FeatureLabelKey: c.FeatureLabelKey,
-		NavbarItems:     each(c.Navbar, navbarItemToWire),
-		SettingsPages:   each(c.SettingsPages, settingsPageToWire),
-		Pages:           each(c.Pages, pageToWire),
-		ActionLinks:     each(c.ActionLinks, actionLinkToWire),
-		AccountActions:  each(c.AccountActions, accountActionToWire),
-		Capabilities: each(c.Capabilities, func(capability Capability) *modulev1.Capability {
-			return &modulev1.Capability{Key: capability.Key, LabelKey: capability.LabelKey}
-		}),
-	}
-}
-
-func areasToWire(areas []Area) []modulev1.Area {
-	return each(areas, func(area Area) modulev1.Area { return areaToWire[area] })
-}
-
-func navbarItemToWire(item NavbarItem) *modulev1.NavbarItem {
-	wire := &modulev1.NavbarItem{
-		Id: item.ID, LabelKey: item.LabelKey, Icon: item.Icon, Areas: areasToWire(item.Areas),
-		Style: modulev1.NavbarStyle_NAVBAR_STYLE_PLAIN, Visible: ruleToWire(item.Visible),
-	}
-	if item.Attention {
-		wire.Style = modulev1.NavbarStyle_NAVBAR_STYLE_ATTENTION
-	}
-	switch {
-	case item.Action.Restore:
-		wire.Action = &modulev1.NavbarItem_Restore{Restore: &modulev1.Restore{}}
-	case item.Action.Modal:
-		wire.Action = &modulev1.NavbarItem_OpenModal{OpenModal: item.Action.Page}
-	default:
-		wire.Action = &modulev1.NavbarItem_GoToPage{GoToPage: item.Action.Page}
+	if decision.PasswordWithin > 0 {
+		wire.PasswordWithin = durationpb.New(decision.PasswordWithin)
 	}
 	return wire
 }
 
-var settingKindToWire = map[SettingKind]modulev1.SettingKind{
-	BoolSetting:   modulev1.SettingKind_SETTING_KIND_BOOL,
-	TextSetting:   modulev1.SettingKind_SETTING_KIND_TEXT,
-	NumberSetting: modulev1.SettingKind_SETTING_KIND_NUMBER,
-	ChoiceSetting: modulev1.SettingKind_SETTING_KIND_CHOICE,
-}
-
-func settingsPageToWire(page SettingsPage) *modulev1.SettingsPage {
-	return &modulev1.SettingsPage{
-		TitleKey: page.TitleKey,
-		Fields: each(page.Fields, func(field SettingField) *modulev1.SettingField {
-			return &modulev1.SettingField{
-				Key: field.Key, Kind: settingKindToWire[field.Kind], LabelKey: field.LabelKey,
-				HelpKey: field.HelpKey, DefaultValue: field.Default, Min: field.Min, Max: field.Max,
-				Choices: each(field.Choices, func(choice SettingChoice) *modulev1.SettingChoice {
-					return &modulev1.SettingChoice{Value: choice.Value, LabelKey: choice.LabelKey}
-				}),
-			}
-		}),
-		Notes: each(page.Notes, func(note SettingNote) *modulev1.SettingNote {
-			return &modulev1.SettingNote{TextKey: note.TextKey, When: ruleToWire(note.When)}
-		}),
-		Links: each(page.Links, actionLinkToWire),
+func switchNoticeToWire(notice SwitchNotice) *modulev1.SwitchNotice {
+	wire := &modulev1.SwitchNotice{
+		Moment: modulev1.SwitchNoticeMoment_SWITCH_NOTICE_MOMENT_START, Audience: modulev1.NoticeAudience_NOTICE_AUDIENCE_SUBJECT,
+		TextKey: notice.TextKey, Page: notice.Page, Mail: notice.Mail,
 	}
-}
-
-var unsafeClassToWire = map[UnsafeClass]modulev1.RouteClass{
-	Sensitive: modulev1.RouteClass_ROUTE_CLASS_SENSITIVE,
-	Write:     modulev1.RouteClass_ROUTE_CLASS_WRITE,
-	Read:      modulev1.RouteClass_ROUTE_CLASS_READ,
-}
-
-func pageToWire(page Page) *modulev1.Page {
-	return &modulev1.Page{
-		Path: page.Path, TitleKey: page.TitleKey, Areas: areasToWire(page.Areas),
-		Visible: ruleToWire(page.Visible), UnsafeClass: unsafeClassToWire[page.UnsafeClass],
+	if notice.AtEnd {
+		wire.Moment = modulev1.SwitchNoticeMoment_SWITCH_NOTICE_MOMENT_END
 	}
-}
-
-func actionLinkToWire(link ActionLink) *modulev1.ActionLink {
-	wire := &modulev1.ActionLink{LabelKey: link.LabelKey}
-	if link.Page == "" {
-		wire.Target = &modulev1.ActionLink_Settings{Settings: &modulev1.SettingsLink{}}
-	} else {
-		wire.Target = &modulev1.ActionLink_Page{Page: link.Page}
+	if notice.ToAdministrators {
+		wire.Audience = modulev1.NoticeAudience_NOTICE_AUDIENCE_ADMINISTRATORS
 	}
 	return wire
-}
-
-func accountActionToWire(action AccountAction) *modulev1.AccountAction {
-	return &modulev1.AccountAction{
-		LabelKey: action.LabelKey, Icon: action.Icon, Page: action.Page, Modal: action.Modal,
-		Kinds:   each(action.Kinds, func(kind AccountKind) modulev1.AccountKind { return kindToWire[kind] }),
-		Visible: ruleToWire(action.Visible),
-	}
-}
-
-// ruleToWire returns nil for the unset rule.
-func ruleToWire(rule VisibilityRule) *modulev1.VisibilityRule {
-	rules := func() *modulev1.VisibilityRules {
-		return &modulev1.VisibilityRules{Rules: each(rule.rules, ruleToWire)}
-	}
-	switch rule.op {
-	case ruleAll:
-		return &modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_All{All: rules()}}
-	case ruleAny:
-		return &modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_Any{Any: rules()}}
-	case ruleNot:
-		return &modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_Not{Not: ruleToWire(rule.rules[0])}}
-	case ruleAdministrator:
-		return &modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_Administrator{Administrator: true}}
-	case ruleCapability:
-		return &modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_Capability{Capability: rule.name}}
-	case ruleSetting:
-		equals := &modulev1.SettingEquals{Key: rule.name, Value: rule.value}
-		return &modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_SettingEquals{SettingEquals: equals}}
-	case ruleSwitched:
-		return &modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_SessionSwitched{SessionSwitched: true}}
-	case ruleArea:
-		return &modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_Area{Area: areaToWire[Area(rule.name)]}}
-	}
-	return nil
-}
-
-// The host's services over a connection.
-
-func hostOver(conn grpc.ClientConnInterface) Host {
-	return Host{
-		Directory: directoryWire{modulev1.NewDirectoryServiceClient(conn)},
-		SwitchLog: switchLogWire{modulev1.NewSessionSwitchLogServiceClient(conn)},
-		Settings:  settingsWire{modulev1.NewOwnSettingsServiceClient(conn)},
-		Storage:   storageWire{modulev1.NewStorageServiceClient(conn)},
-		Audit:     auditWire{modulev1.NewAuditServiceClient(conn)},
-		Languages: languagesWire{modulev1.NewLanguageServiceClient(conn)},
-	}
-}
-
-type directoryWire struct {
-	client modulev1.DirectoryServiceClient
-}
-
-func (w directoryWire) Search(ctx context.Context, search AccountSearch) (AccountPage, error) {
-	answer, err := w.client.SearchAccounts(ctx, &modulev1.SearchAccountsRequest{
-		Kind: kindToWire[search.Kind], Term: search.Term, Limit: int32(search.Limit), PageToken: search.After,
-		ActiveOnly: search.ActiveOnly, AsTargetOf: keyToWire(search.AsTargetOf),
-	})
-	if err != nil {
-		return AccountPage{}, fromStatus("search accounts", err)
-	}
-	found := each(answer.GetResults(), func(result *modulev1.SearchResult) FoundAccount {
-		return FoundAccount{Account: accountFromWire(result.GetAccount()), SwitchRefusalCode: result.GetSwitchRefusalCode()}
-	})
-	without := each(answer.GetCompaniesWithoutContact(), func(company *modulev1.CompanyWithoutContact) CompanyWithoutContact {
-		return CompanyWithoutContact{CustomerID: company.GetCustomerId(), Company: company.GetCompany(), Active: company.GetCustomerActive()}
-	})
-	return AccountPage{Results: found, Next: answer.GetNextPageToken(), WithoutContact: without}, nil
-}
-
-func (w directoryWire) Account(ctx context.Context, key AccountKey) (Account, error) {
-	answer, err := w.client.GetAccount(ctx, &modulev1.GetAccountRequest{Key: keyToWire(key)})
-	if err != nil {
-		return Account{}, fromStatus("account", err)
-	}
-	return accountFromWire(answer.GetAccount()), nil
-}
-
-type switchLogWire struct {
-	client modulev1.SessionSwitchLogServiceClient
-}
-
-func (w switchLogWire) List(ctx context.Context, filter SwitchFilter) (SwitchPage, error) {
-	answer, err := w.client.ListSessionSwitches(ctx, &modulev1.ListSessionSwitchesRequest{
-		From: timeToWire(filter.From), Until: timeToWire(filter.Until),
-		ActorTerm: filter.ActorTerm, SubjectTerm: filter.SubjectTerm,
-		SubjectKind: kindToWire[filter.SubjectKind], Outcome: outcomeToWire[filter.Outcome],
-		Limit: int32(filter.Limit), PageToken: filter.After,
-	})
-	if err != nil {
-		return SwitchPage{}, fromStatus("list session switches", err)
-	}
-	return SwitchPage{Switches: each(answer.GetSessionSwitches(), switchFromWire), Next: answer.GetNextPageToken()}, nil
-}
-
-type settingsWire struct {
-	client modulev1.OwnSettingsServiceClient
-}
-
-func (w settingsWire) All(ctx context.Context) (Settings, error) {
-	answer, err := w.client.GetSettings(ctx, &modulev1.GetSettingsRequest{})
-	return answer.GetSettings(), fromStatus("settings", err)
-}
-
-type storageWire struct {
-	client modulev1.StorageServiceClient
-}
-
-func (w storageWire) Value(ctx context.Context, key string) ([]byte, error) {
-	answer, err := w.client.GetValue(ctx, &modulev1.GetValueRequest{Key: key})
-	return answer.GetValue(), fromStatus("stored value", err)
-}
-
-func (w storageWire) Put(ctx context.Context, key string, value []byte) error {
-	_, err := w.client.PutValue(ctx, &modulev1.PutValueRequest{Key: key, Value: value})
-	return fromStatus("store value", err)
-}
-
-func (w storageWire) Delete(ctx context.Context, key string) error {
-	_, err := w.client.DeleteValue(ctx, &modulev1.DeleteValueRequest{Key: key})
-	return fromStatus("delete value", err)
-}
-
-func (w storageWire) Keys(ctx context.Context, prefix, after string, limit int) ([]string, error) {
-	answer, err := w.client.ListKeys(ctx, &modulev1.ListKeysRequest{Prefix: prefix, After: after, Limit: int32(limit)})
-	return answer.GetKeys(), fromStatus("list keys", err)
-}
-
-type auditWire struct{ client modulev1.AuditServiceClient }
-
-func (w auditWire) Write(ctx context.Context, action string, detail map[string]string) error {
-	_, err := w.client.WriteEntry(ctx, &modulev1.WriteEntryRequest{
-		Action: action, Detail: detail, RequestId: ViewerOf(ctx).RequestID,
-	})
-	return fromStatus("write audit entry", err)
-}
-
-type languagesWire struct {
-	client modulev1.LanguageServiceClient
-}
-
-func (w languagesWire) List(ctx context.Context) ([]Language, uint64, error) {
-	answer, err := w.client.ListLanguages(ctx, &modulev1.ListLanguagesRequest{})
-	if err != nil {
-		return nil, 0, fromStatus("list languages", err)
-	}
-	languages := each(answer.GetLanguages(), func(language *modulev1.Language) Language {
-		return Language{
-			Tag: language.GetTag(), Messages: language.GetMessages(),
-			Uploaded: language.GetUploaded(), Complete: int(language.GetComplete()),
-		}
-	})
-	return languages, answer.GetRevision(), nil
-}
-
-func (w languagesWire) Put(ctx context.Context, tag string, file []byte) (LanguageUpload, error) {
-	answer, err := w.client.PutLanguage(ctx, &modulev1.PutLanguageRequest{
-		Tag: tag, File: file, RequestId: ViewerOf(ctx).RequestID,
-	})
-	if err != nil {
-		return LanguageUpload{}, fromStatus("put language", err)
-	}
-	return LanguageUpload{UnknownKeys: answer.GetUnknownKeys(), MissingKeys: answer.GetMissingKeys()}, nil
-}
-
-func (w languagesWire) Delete(ctx context.Context, tag string) error {
-	_, err := w.client.DeleteLanguage(ctx, &modulev1.DeleteLanguageRequest{Tag: tag, RequestId: ViewerOf(ctx).RequestID})
-	return fromStatus("delete language", err)
 }

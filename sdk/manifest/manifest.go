@@ -53,10 +53,12 @@ const (
 	GrantDirectoryRead = "directory.read"
 	GrantAuditWrite    = "audit.write"
 	GrantNetwork       = "network"
+	GrantNoticeSend    = "notice.send"
 )
 
 var grantMeanings = map[string]string{
-	GrantSessionSwitch: "Decide who may act as whom, and read the record of it.",
+	GrantNoticeSend:    "Tell staff members and contacts something on their next page, and by mail.",
+	GrantSessionSwitch: "Decide who may act as whom, read the record of it and end it.",
 	GrantDirectoryRead: "Search and read staff members and contacts: name, address, role and company.",
 	GrantAuditWrite:    "Write entries to the Activity Log under the module's name.",
 	GrantNetwork:       "Open network connections to other machines.",
@@ -64,7 +66,7 @@ var grantMeanings = map[string]string{
 
 // GrantNames returns every grant there is, in order.
 func GrantNames() []string {
-	return []string{GrantAuditWrite, GrantDirectoryRead, GrantNetwork, GrantSessionSwitch}
+	return []string{GrantAuditWrite, GrantDirectoryRead, GrantNetwork, GrantNoticeSend, GrantSessionSwitch}
 }
 
 // GrantMeaning says in one English line what a grant allows, empty for a grant there isn't.

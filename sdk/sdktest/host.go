@@ -22,6 +22,21 @@ type Host struct {
 	Switches  []sdk.SessionSwitch
 	Refusals  map[sdk.AccountKey]string
 	Stored    map[string][]byte
+	// Roles are the roles of staff.
+	Roles []sdk.Role
+	// Events are what happened during a switch, by its id.
+	Events map[int64][]sdk.SwitchEvent
+	// Rules are what the host's own rules say of a pair, by the target.
+	Rules map[sdk.AccountKey][]sdk.SwitchRule
+	// Checks are what a look at switching finds.
+	Checks []sdk.SwitchingCheck
+	// Rechecks counts how often the module said that something it decides by has changed.
+	Rechecks int
+	// Online and Acting say who is signed in now, and who acts as whom, by name.
+	Online map[sdk.AccountKey]bool
+	Acting map[sdk.AccountKey][]string
+	// Sent are the notices the module sent.
+	Sent []sdk.Notice
 	// Entries are what the module wrote to the Activity Log.
 	Entries []Entry
 	// Searches are the searches it asked for.
@@ -69,7 +84,7 @@ func (h *Host) Upload(tag string, messages map[string]string) {
 func (h *Host) services() sdk.Host {
 	return sdk.Host{
 		Directory: directory{h}, SwitchLog: switchLog{h}, Settings: settings{h},
-		Storage: storage{h}, Audit: audit{h}, Languages: languages{h},
+		Storage: storage{h}, Audit: audit{h}, Languages: languages{h}, Notices: notices{h},
 	}
 }
 
@@ -132,6 +147,7 @@ func (d directory) Search(ctx context.Context, search sdk.AccountSearch) (sdk.Ac
 		found := sdk.FoundAccount{Account: account}
 		if search.AsTargetOf != (sdk.AccountKey{}) {
 			found.SwitchRefusalCode = d.refusal(search.AsTargetOf, account)
+			found.Online, found.ActingNames = d.host.Online[account.Key], d.host.Acting[account.Key]
 		}
 		all = append(all, found)
 	}
@@ -174,27 +190,6 @@ func (d directory) Account(ctx context.Context, key sdk.AccountKey) (sdk.Account
 		}
 	}
 	return sdk.Account{}, sdk.Errorf(sdk.NotFound, "there is no account %s", key)
-}
-
-type switchLog struct{ host *Host }
-
-func (l switchLog) List(ctx context.Context, filter sdk.SwitchFilter) (sdk.SwitchPage, error) {
-	if err := l.host.may(ctx, manifest.GrantSessionSwitch); err != nil {
-		return sdk.SwitchPage{}, err
-	}
-	var all []sdk.SessionSwitch
-	for _, record := range l.host.Switches {
-		if !record.StartedAt.Before(filter.From) &&
-			(filter.Until.IsZero() || record.StartedAt.Before(filter.Until)) &&
-			matches(filter.ActorTerm, record.ActorName) && matches(filter.SubjectTerm, record.SubjectName, record.SubjectDetail) &&
-			(filter.SubjectKind == "" || record.Subject.Kind == filter.SubjectKind) &&
-			(filter.Outcome == "" || record.Outcome() == filter.Outcome) {
-			all = append(all, record)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b sdk.SessionSwitch) int { return b.StartedAt.Compare(a.StartedAt) })
-	records, next, err := page(all, filter.After, filter.Limit, 25, 500)
-	return sdk.SwitchPage{Switches: records, Next: next}, err
 }
 
 type settings struct{ host *Host }

@@ -37,6 +37,8 @@ var mayImport = map[string]struct {
 	"proto/understudy/module/v1": {"", "unsafe google.golang.org/grpc google.golang.org/protobuf"},
 	"sdk":                        {"sdk/manifest", "log/slog net/http html/template"},
 	"sdk/wire.go":                {"sdk/manifest proto proto/understudy/module/v1", "log/slog net/http google.golang.org/grpc google.golang.org/protobuf"},
+	"sdk/wire_contribution.go":   {"sdk/manifest proto/understudy/module/v1", ""},
+	"sdk/wire_host.go":           {"sdk/manifest proto/understudy/module/v1", "google.golang.org/grpc"},
 	"sdk/serve.go":               {"sdk/manifest proto proto/understudy/module/v1", "os os/exec log/slog net net/http github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog google.golang.org/grpc google.golang.org/protobuf"},
 	"sdk/manifest":               {"", ""},
 	"sdk/sdktest":                {"sdk sdk/manifest", "os log/slog net/http"},

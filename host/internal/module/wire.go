@@ -73,7 +73,7 @@ func keyFromWire(k *modulev1.AccountKey) (crm.AccountKey, error) {
 func accountToWire(module string, all []string, a crm.Account) *modulev1.Account {
 	wire := &modulev1.Account{
 		Key: keyToWire(a.Key), Name: a.Name, Email: a.Email, Active: a.Active, Administrator: a.Administrator,
-		Role: a.Role, Company: a.Company, CustomerId: a.CustomerID, Language: a.Language,
+		Role: a.Role, Company: a.Company, CustomerId: a.CustomerID, Language: a.Language, Primary: a.Primary,
 	}
 	for _, key := range all {
 		if a.Can(crm.ModuleCapability(module, key)) {

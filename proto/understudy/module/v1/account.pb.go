@@ -204,8 +204,10 @@ type Account struct {
 	// The BCP 47 tag the account chose, empty when it chose none.
 	Language string `protobuf:"bytes,9,opt,name=language,proto3" json:"language,omitempty"`
 	// The capabilities of the asking module that this account holds, without the module's prefix.
-	// Administrators hold all of them.
-	Capabilities  []string `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// Administrators hold all those of staff, primary contacts all those of contacts.
+	Capabilities []string `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// True for a customer's primary contact.
+	Primary       bool `protobuf:"varint,11,opt,name=primary,proto3" json:"primary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -310,6 +312,13 @@ func (x *Account) GetCapabilities() []string {
 	return nil
 }
 
+func (x *Account) GetPrimary() bool {
+	if x != nil {
+		return x.Primary
+	}
+	return false
+}
+
 var File_understudy_module_v1_account_proto protoreflect.FileDescriptor
 
 const file_understudy_module_v1_account_proto_rawDesc = "" +
@@ -318,7 +327,7 @@ const file_understudy_module_v1_account_proto_rawDesc = "" +
 	"\n" +
 	"AccountKey\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.understudy.module.v1.AccountKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\x03R\x02id\"\xb4\x02\n" +
+	"\x02id\x18\x02 \x01(\x03R\x02id\"\xce\x02\n" +
 	"\aAccount\x122\n" +
 	"\x03key\x18\x01 \x01(\v2 .understudy.module.v1.AccountKeyR\x03key\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -331,7 +340,8 @@ const file_understudy_module_v1_account_proto_rawDesc = "" +
 	"customerId\x12\x1a\n" +
 	"\blanguage\x18\t \x01(\tR\blanguage\x12\"\n" +
 	"\fcapabilities\x18\n" +
-	" \x03(\tR\fcapabilities*]\n" +
+	" \x03(\tR\fcapabilities\x12\x18\n" +
+	"\aprimary\x18\v \x01(\bR\aprimary*]\n" +
 	"\vAccountKind\x12\x1c\n" +
 	"\x18ACCOUNT_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ACCOUNT_KIND_STAFF\x10\x01\x12\x18\n" +

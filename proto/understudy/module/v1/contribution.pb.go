@@ -31,6 +31,8 @@ const (
 	NavbarStyle_NAVBAR_STYLE_PLAIN NavbarStyle = 1
 	// A labelled button that pulses for under five seconds and then stays highlighted.
 	NavbarStyle_NAVBAR_STYLE_ATTENTION NavbarStyle = 2
+	// The same button without the pulse.
+	NavbarStyle_NAVBAR_STYLE_HIGHLIGHTED NavbarStyle = 3
 )
 
 // Enum value maps for NavbarStyle.
@@ -39,11 +41,13 @@ var (
 		0: "NAVBAR_STYLE_UNSPECIFIED",
 		1: "NAVBAR_STYLE_PLAIN",
 		2: "NAVBAR_STYLE_ATTENTION",
+		3: "NAVBAR_STYLE_HIGHLIGHTED",
 	}
 	NavbarStyle_value = map[string]int32{
 		"NAVBAR_STYLE_UNSPECIFIED": 0,
 		"NAVBAR_STYLE_PLAIN":       1,
 		"NAVBAR_STYLE_ATTENTION":   2,
+		"NAVBAR_STYLE_HIGHLIGHTED": 3,
 	}
 )
 
@@ -315,7 +319,10 @@ type NavbarItem struct {
 	//	*NavbarItem_Restore
 	Action isNavbarItem_Action `protobuf_oneof:"action"`
 	// Who sees it; unset means everyone in its areas.
-	Visible       *VisibilityRule `protobuf:"bytes,9,opt,name=visible,proto3" json:"visible,omitempty"`
+	Visible *VisibilityRule `protobuf:"bytes,9,opt,name=visible,proto3" json:"visible,omitempty"`
+	// One letter a to z: with Alt and Shift it does what a click does. Empty for none; when two items
+	// want the same, the first has it.
+	Shortcut      string `protobuf:"bytes,10,opt,name=shortcut,proto3" json:"shortcut,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +431,13 @@ func (x *NavbarItem) GetVisible() *VisibilityRule {
 		return x.Visible
 	}
 	return nil
+}
+
+func (x *NavbarItem) GetShortcut() string {
+	if x != nil {
+		return x.Shortcut
+	}
+	return ""
 }
 
 type isNavbarItem_Action interface {
@@ -1087,13 +1101,15 @@ func (x *AccountAction) GetModal() bool {
 	return false
 }
 
-// Capability is a right of staff that a module brings.
+// Capability is a right that a module brings.
 type Capability struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique within the module: lower-case letters, digits and underscores.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// The key of its label.
-	LabelKey      string `protobuf:"bytes,2,opt,name=label_key,json=labelKey,proto3" json:"label_key,omitempty"`
+	LabelKey string `protobuf:"bytes,2,opt,name=label_key,json=labelKey,proto3" json:"label_key,omitempty"`
+	// Who can hold it; unspecified means staff. Contacts hold theirs one by one, primary contacts all.
+	Kind          AccountKind `protobuf:"varint,3,opt,name=kind,proto3,enum=understudy.module.v1.AccountKind" json:"kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1140,6 +1156,13 @@ func (x *Capability) GetLabelKey() string {
 		return x.LabelKey
 	}
 	return ""
+}
+
+func (x *Capability) GetKind() AccountKind {
+	if x != nil {
+		return x.Kind
+	}
+	return AccountKind_ACCOUNT_KIND_UNSPECIFIED
 }
 
 // VisibilityRule is a condition the host evaluates by itself. An unset rule means what the field
@@ -1297,7 +1320,7 @@ type VisibilityRule_Administrator struct {
 }
 
 type VisibilityRule_Capability struct {
-	// The subject holds this capability of the module.
+	// The subject holds this capability of the module, be it one of staff or of contacts.
 	Capability string `protobuf:"bytes,5,opt,name=capability,proto3,oneof"`
 }
 
@@ -1445,7 +1468,7 @@ const file_understudy_module_v1_contribution_proto_rawDesc = "" +
 	"\faction_links\x18\x04 \x03(\v2 .understudy.module.v1.ActionLinkR\vactionLinks\x12L\n" +
 	"\x0faccount_actions\x18\x05 \x03(\v2#.understudy.module.v1.AccountActionR\x0eaccountActions\x12D\n" +
 	"\fcapabilities\x18\x06 \x03(\v2 .understudy.module.v1.CapabilityR\fcapabilities\x12*\n" +
-	"\x11feature_label_key\x18\a \x01(\tR\x0ffeatureLabelKey\"\xfe\x02\n" +
+	"\x11feature_label_key\x18\a \x01(\tR\x0ffeatureLabelKey\"\x9a\x03\n" +
 	"\n" +
 	"NavbarItem\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
@@ -1458,7 +1481,9 @@ const file_understudy_module_v1_contribution_proto_rawDesc = "" +
 	"\n" +
 	"go_to_page\x18\a \x01(\tH\x00R\bgoToPage\x129\n" +
 	"\arestore\x18\b \x01(\v2\x1d.understudy.module.v1.RestoreH\x00R\arestore\x12>\n" +
-	"\avisible\x18\t \x01(\v2$.understudy.module.v1.VisibilityRuleR\avisibleB\b\n" +
+	"\avisible\x18\t \x01(\v2$.understudy.module.v1.VisibilityRuleR\avisible\x12\x1a\n" +
+	"\bshortcut\x18\n" +
+	" \x01(\tR\bshortcutB\b\n" +
 	"\x06action\"\t\n" +
 	"\aRestore\"\xd8\x01\n" +
 	"\fSettingsPage\x12\x1b\n" +
@@ -1500,11 +1525,12 @@ const file_understudy_module_v1_contribution_proto_rawDesc = "" +
 	"\x04page\x18\x03 \x01(\tR\x04page\x127\n" +
 	"\x05kinds\x18\x04 \x03(\x0e2!.understudy.module.v1.AccountKindR\x05kinds\x12>\n" +
 	"\avisible\x18\x05 \x01(\v2$.understudy.module.v1.VisibilityRuleR\avisible\x12\x14\n" +
-	"\x05modal\x18\x06 \x01(\bR\x05modal\";\n" +
+	"\x05modal\x18\x06 \x01(\bR\x05modal\"r\n" +
 	"\n" +
 	"Capability\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1b\n" +
-	"\tlabel_key\x18\x02 \x01(\tR\blabelKey\"\xbf\x03\n" +
+	"\tlabel_key\x18\x02 \x01(\tR\blabelKey\x125\n" +
+	"\x04kind\x18\x03 \x01(\x0e2!.understudy.module.v1.AccountKindR\x04kind\"\xbf\x03\n" +
 	"\x0eVisibilityRule\x129\n" +
 	"\x03all\x18\x01 \x01(\v2%.understudy.module.v1.VisibilityRulesH\x00R\x03all\x129\n" +
 	"\x03any\x18\x02 \x01(\v2%.understudy.module.v1.VisibilityRulesH\x00R\x03any\x128\n" +
@@ -1521,11 +1547,12 @@ const file_understudy_module_v1_contribution_proto_rawDesc = "" +
 	"\x05rules\x18\x01 \x03(\v2$.understudy.module.v1.VisibilityRuleR\x05rules\"7\n" +
 	"\rSettingEquals\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value*_\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value*}\n" +
 	"\vNavbarStyle\x12\x1c\n" +
 	"\x18NAVBAR_STYLE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12NAVBAR_STYLE_PLAIN\x10\x01\x12\x1a\n" +
-	"\x16NAVBAR_STYLE_ATTENTION\x10\x02*\x8b\x01\n" +
+	"\x16NAVBAR_STYLE_ATTENTION\x10\x02\x12\x1c\n" +
+	"\x18NAVBAR_STYLE_HIGHLIGHTED\x10\x03*\x8b\x01\n" +
 	"\vSettingKind\x12\x1c\n" +
 	"\x18SETTING_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11SETTING_KIND_BOOL\x10\x01\x12\x15\n" +
@@ -1598,17 +1625,18 @@ var file_understudy_module_v1_contribution_proto_depIdxs = []int32{
 	12, // 19: understudy.module.v1.ActionLink.settings:type_name -> understudy.module.v1.SettingsLink
 	19, // 20: understudy.module.v1.AccountAction.kinds:type_name -> understudy.module.v1.AccountKind
 	15, // 21: understudy.module.v1.AccountAction.visible:type_name -> understudy.module.v1.VisibilityRule
-	16, // 22: understudy.module.v1.VisibilityRule.all:type_name -> understudy.module.v1.VisibilityRules
-	16, // 23: understudy.module.v1.VisibilityRule.any:type_name -> understudy.module.v1.VisibilityRules
-	15, // 24: understudy.module.v1.VisibilityRule.not:type_name -> understudy.module.v1.VisibilityRule
-	17, // 25: understudy.module.v1.VisibilityRule.setting_equals:type_name -> understudy.module.v1.SettingEquals
-	18, // 26: understudy.module.v1.VisibilityRule.area:type_name -> understudy.module.v1.Area
-	15, // 27: understudy.module.v1.VisibilityRules.rules:type_name -> understudy.module.v1.VisibilityRule
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	19, // 22: understudy.module.v1.Capability.kind:type_name -> understudy.module.v1.AccountKind
+	16, // 23: understudy.module.v1.VisibilityRule.all:type_name -> understudy.module.v1.VisibilityRules
+	16, // 24: understudy.module.v1.VisibilityRule.any:type_name -> understudy.module.v1.VisibilityRules
+	15, // 25: understudy.module.v1.VisibilityRule.not:type_name -> understudy.module.v1.VisibilityRule
+	17, // 26: understudy.module.v1.VisibilityRule.setting_equals:type_name -> understudy.module.v1.SettingEquals
+	18, // 27: understudy.module.v1.VisibilityRule.area:type_name -> understudy.module.v1.Area
+	15, // 28: understudy.module.v1.VisibilityRules.rules:type_name -> understudy.module.v1.VisibilityRule
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_understudy_module_v1_contribution_proto_init() }

@@ -306,8 +306,12 @@ type SearchResult struct {
 	Account *Account `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// With as_target_of: the code of the host's rule that would refuse the switch, empty when none does.
 	SwitchRefusalCode string `protobuf:"bytes,2,opt,name=switch_refusal_code,json=switchRefusalCode,proto3" json:"switch_refusal_code,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// With as_target_of: the account has used a session of its own in the last five minutes.
+	Online bool `protobuf:"varint,3,opt,name=online,proto3" json:"online,omitempty"`
+	// With as_target_of: who is acting as the account just now, by name.
+	ActingNames   []string `protobuf:"bytes,4,rep,name=acting_names,json=actingNames,proto3" json:"acting_names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchResult) Reset() {
@@ -352,6 +356,20 @@ func (x *SearchResult) GetSwitchRefusalCode() string {
 		return x.SwitchRefusalCode
 	}
 	return ""
+}
+
+func (x *SearchResult) GetOnline() bool {
+	if x != nil {
+		return x.Online
+	}
+	return false
+}
+
+func (x *SearchResult) GetActingNames() []string {
+	if x != nil {
+		return x.ActingNames
+	}
+	return nil
 }
 
 // GetAccountRequest names an account.
@@ -446,6 +464,162 @@ func (x *GetAccountResponse) GetAccount() *Account {
 	return nil
 }
 
+// ListRolesRequest asks for the roles.
+type ListRolesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRolesRequest) Reset() {
+	*x = ListRolesRequest{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRolesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRolesRequest) ProtoMessage() {}
+
+func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
+func (*ListRolesRequest) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{6}
+}
+
+// ListRolesResponse holds the roles by name.
+type ListRolesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The roles.
+	Roles         []*Role `protobuf:"bytes,1,rep,name=roles,proto3" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRolesResponse) Reset() {
+	*x = ListRolesResponse{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRolesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRolesResponse) ProtoMessage() {}
+
+func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
+func (*ListRolesResponse) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListRolesResponse) GetRoles() []*Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+// Role is a role of staff.
+type Role struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Its name.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The capabilities of the asking module that it gives, without the module's prefix.
+	Capabilities []string `protobuf:"bytes,3,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// How many active staff members have it.
+	Members       int32 `protobuf:"varint,4,opt,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Role) Reset() {
+	*x = Role{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Role) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Role) ProtoMessage() {}
+
+func (x *Role) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Role.ProtoReflect.Descriptor instead.
+func (*Role) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Role) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Role) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Role) GetCapabilities() []string {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+func (x *Role) GetMembers() int32 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
 // ListSessionSwitchesRequest is a filter and a page.
 type ListSessionSwitchesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -464,14 +638,20 @@ type ListSessionSwitchesRequest struct {
 	// How many at most, 1 to 500; zero for 25.
 	Limit int32 `protobuf:"varint,7,opt,name=limit,proto3" json:"limit,omitempty"`
 	// The next_page_token of the page before, empty for the first.
-	PageToken     string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only this actor's, when set.
+	Actor *AccountKey `protobuf:"bytes,9,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Only as this subject, when set.
+	Subject *AccountKey `protobuf:"bytes,10,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Only as contacts of this customer, when above zero.
+	CustomerId    int64 `protobuf:"varint,11,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListSessionSwitchesRequest) Reset() {
 	*x = ListSessionSwitchesRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[6]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +663,7 @@ func (x *ListSessionSwitchesRequest) String() string {
 func (*ListSessionSwitchesRequest) ProtoMessage() {}
 
 func (x *ListSessionSwitchesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[6]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +676,7 @@ func (x *ListSessionSwitchesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionSwitchesRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionSwitchesRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{6}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListSessionSwitchesRequest) GetFrom() *timestamppb.Timestamp {
@@ -555,6 +735,27 @@ func (x *ListSessionSwitchesRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListSessionSwitchesRequest) GetActor() *AccountKey {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *ListSessionSwitchesRequest) GetSubject() *AccountKey {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *ListSessionSwitchesRequest) GetCustomerId() int64 {
+	if x != nil {
+		return x.CustomerId
+	}
+	return 0
+}
+
 // ListSessionSwitchesResponse is a page of the record.
 type ListSessionSwitchesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -568,7 +769,7 @@ type ListSessionSwitchesResponse struct {
 
 func (x *ListSessionSwitchesResponse) Reset() {
 	*x = ListSessionSwitchesResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[7]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +781,7 @@ func (x *ListSessionSwitchesResponse) String() string {
 func (*ListSessionSwitchesResponse) ProtoMessage() {}
 
 func (x *ListSessionSwitchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[7]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +794,7 @@ func (x *ListSessionSwitchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionSwitchesResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionSwitchesResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{7}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListSessionSwitchesResponse) GetSessionSwitches() []*SessionSwitch {
@@ -610,6 +811,850 @@ func (x *ListSessionSwitchesResponse) GetNextPageToken() string {
 	return ""
 }
 
+// GetSessionSwitchRequest names a switch.
+type GetSessionSwitchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id            int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSessionSwitchRequest) Reset() {
+	*x = GetSessionSwitchRequest{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSessionSwitchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSessionSwitchRequest) ProtoMessage() {}
+
+func (x *GetSessionSwitchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSessionSwitchRequest.ProtoReflect.Descriptor instead.
+func (*GetSessionSwitchRequest) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetSessionSwitchRequest) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+// GetSessionSwitchResponse is the switch.
+type GetSessionSwitchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switch.
+	SessionSwitch *SessionSwitch `protobuf:"bytes,1,opt,name=session_switch,json=sessionSwitch,proto3" json:"session_switch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSessionSwitchResponse) Reset() {
+	*x = GetSessionSwitchResponse{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSessionSwitchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSessionSwitchResponse) ProtoMessage() {}
+
+func (x *GetSessionSwitchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSessionSwitchResponse.ProtoReflect.Descriptor instead.
+func (*GetSessionSwitchResponse) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetSessionSwitchResponse) GetSessionSwitch() *SessionSwitch {
+	if x != nil {
+		return x.SessionSwitch
+	}
+	return nil
+}
+
+// ListSwitchEventsRequest names a switch and a page of what happened during it.
+type ListSwitchEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switch's id.
+	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The BCP 47 tag of the language the words are to be in, empty for English.
+	Language string `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`
+	// How many at most, 1 to 500; zero for 100.
+	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	// The next_page_token of the page before, empty for the first.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSwitchEventsRequest) Reset() {
+	*x = ListSwitchEventsRequest{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSwitchEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSwitchEventsRequest) ProtoMessage() {}
+
+func (x *ListSwitchEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSwitchEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListSwitchEventsRequest) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListSwitchEventsRequest) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ListSwitchEventsRequest) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *ListSwitchEventsRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListSwitchEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListSwitchEventsResponse is a page of what happened.
+type ListSwitchEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The events.
+	Events []*SwitchEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// Given when there are more.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSwitchEventsResponse) Reset() {
+	*x = ListSwitchEventsResponse{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSwitchEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSwitchEventsResponse) ProtoMessage() {}
+
+func (x *ListSwitchEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSwitchEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListSwitchEventsResponse) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListSwitchEventsResponse) GetEvents() []*SwitchEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListSwitchEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// EndSessionSwitchRequest names a switch to end.
+type EndSessionSwitchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The request_id of the page request that asks for it.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndSessionSwitchRequest) Reset() {
+	*x = EndSessionSwitchRequest{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndSessionSwitchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndSessionSwitchRequest) ProtoMessage() {}
+
+func (x *EndSessionSwitchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndSessionSwitchRequest.ProtoReflect.Descriptor instead.
+func (*EndSessionSwitchRequest) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *EndSessionSwitchRequest) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *EndSessionSwitchRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// EndSessionSwitchResponse says it has ended; its browser learns of it with its next request.
+type EndSessionSwitchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switch as it ended.
+	SessionSwitch *SessionSwitch `protobuf:"bytes,1,opt,name=session_switch,json=sessionSwitch,proto3" json:"session_switch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndSessionSwitchResponse) Reset() {
+	*x = EndSessionSwitchResponse{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndSessionSwitchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndSessionSwitchResponse) ProtoMessage() {}
+
+func (x *EndSessionSwitchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndSessionSwitchResponse.ProtoReflect.Descriptor instead.
+func (*EndSessionSwitchResponse) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *EndSessionSwitchResponse) GetSessionSwitch() *SessionSwitch {
+	if x != nil {
+		return x.SessionSwitch
+	}
+	return nil
+}
+
+// RecheckSessionSwitchesRequest has nothing to say.
+type RecheckSessionSwitchesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecheckSessionSwitchesRequest) Reset() {
+	*x = RecheckSessionSwitchesRequest{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecheckSessionSwitchesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecheckSessionSwitchesRequest) ProtoMessage() {}
+
+func (x *RecheckSessionSwitchesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecheckSessionSwitchesRequest.ProtoReflect.Descriptor instead.
+func (*RecheckSessionSwitchesRequest) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{17}
+}
+
+// RecheckSessionSwitchesResponse says that every switch will be decided again.
+type RecheckSessionSwitchesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecheckSessionSwitchesResponse) Reset() {
+	*x = RecheckSessionSwitchesResponse{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecheckSessionSwitchesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecheckSessionSwitchesResponse) ProtoMessage() {}
+
+func (x *RecheckSessionSwitchesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecheckSessionSwitchesResponse.ProtoReflect.Descriptor instead.
+func (*RecheckSessionSwitchesResponse) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{18}
+}
+
+// ExplainSwitchRequest names a pair.
+type ExplainSwitchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who would switch.
+	Actor *AccountKey `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Whom it would become.
+	Target        *AccountKey `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainSwitchRequest) Reset() {
+	*x = ExplainSwitchRequest{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainSwitchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainSwitchRequest) ProtoMessage() {}
+
+func (x *ExplainSwitchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainSwitchRequest.ProtoReflect.Descriptor instead.
+func (*ExplainSwitchRequest) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ExplainSwitchRequest) GetActor() *AccountKey {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *ExplainSwitchRequest) GetTarget() *AccountKey {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+// ExplainSwitchResponse holds every rule of the host's, in the order they are asked.
+type ExplainSwitchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rules.
+	Rules         []*SwitchRule `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainSwitchResponse) Reset() {
+	*x = ExplainSwitchResponse{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainSwitchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainSwitchResponse) ProtoMessage() {}
+
+func (x *ExplainSwitchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainSwitchResponse.ProtoReflect.Descriptor instead.
+func (*ExplainSwitchResponse) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ExplainSwitchResponse) GetRules() []*SwitchRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+// SwitchRule is one of the host's rules, held against a pair.
+type SwitchRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The code a refusal by it carries.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Whether it allows.
+	Holds bool `protobuf:"varint,2,opt,name=holds,proto3" json:"holds,omitempty"`
+	// For switch_more_rights, what the target may do and the actor may not.
+	Missing       []string `protobuf:"bytes,3,rep,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SwitchRule) Reset() {
+	*x = SwitchRule{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SwitchRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SwitchRule) ProtoMessage() {}
+
+func (x *SwitchRule) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SwitchRule.ProtoReflect.Descriptor instead.
+func (*SwitchRule) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SwitchRule) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *SwitchRule) GetHolds() bool {
+	if x != nil {
+		return x.Holds
+	}
+	return false
+}
+
+func (x *SwitchRule) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// CheckSwitchingRequest has nothing to say.
+type CheckSwitchingRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSwitchingRequest) Reset() {
+	*x = CheckSwitchingRequest{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSwitchingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSwitchingRequest) ProtoMessage() {}
+
+func (x *CheckSwitchingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSwitchingRequest.ProtoReflect.Descriptor instead.
+func (*CheckSwitchingRequest) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{22}
+}
+
+// CheckSwitchingResponse holds what was looked at.
+type CheckSwitchingResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The checks.
+	Checks        []*SwitchingCheck `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSwitchingResponse) Reset() {
+	*x = CheckSwitchingResponse{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSwitchingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSwitchingResponse) ProtoMessage() {}
+
+func (x *CheckSwitchingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSwitchingResponse.ProtoReflect.Descriptor instead.
+func (*CheckSwitchingResponse) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CheckSwitchingResponse) GetChecks() []*SwitchingCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+// SwitchingCheck is one thing that was looked at.
+type SwitchingCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its code: restore, clock, record, hook or pairs.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Whether all is well.
+	Ok bool `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	// What was found, for an operator; empty when all is well.
+	Detail        string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SwitchingCheck) Reset() {
+	*x = SwitchingCheck{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SwitchingCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SwitchingCheck) ProtoMessage() {}
+
+func (x *SwitchingCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SwitchingCheck.ProtoReflect.Descriptor instead.
+func (*SwitchingCheck) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SwitchingCheck) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *SwitchingCheck) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *SwitchingCheck) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+// SendNoticeRequest is a notice.
+type SendNoticeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// To this account.
+	Account *AccountKey `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// To every active administrator instead, but for the account named.
+	Administrators bool `protobuf:"varint,2,opt,name=administrators,proto3" json:"administrators,omitempty"`
+	// The key of the module's sentence.
+	TextKey string `protobuf:"bytes,3,opt,name=text_key,json=textKey,proto3" json:"text_key,omitempty"`
+	// What fills it, at most 16, each at most 512 bytes.
+	Args map[string]string `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The declared page that tells more, empty for none.
+	Page string `protobuf:"bytes,5,opt,name=page,proto3" json:"page,omitempty"`
+	// Also by mail, where the host can send any.
+	Mail bool `protobuf:"varint,6,opt,name=mail,proto3" json:"mail,omitempty"`
+	// The request_id of the page request in which it is sent, empty when no person asked.
+	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendNoticeRequest) Reset() {
+	*x = SendNoticeRequest{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendNoticeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendNoticeRequest) ProtoMessage() {}
+
+func (x *SendNoticeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendNoticeRequest.ProtoReflect.Descriptor instead.
+func (*SendNoticeRequest) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SendNoticeRequest) GetAccount() *AccountKey {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *SendNoticeRequest) GetAdministrators() bool {
+	if x != nil {
+		return x.Administrators
+	}
+	return false
+}
+
+func (x *SendNoticeRequest) GetTextKey() string {
+	if x != nil {
+		return x.TextKey
+	}
+	return ""
+}
+
+func (x *SendNoticeRequest) GetArgs() map[string]string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *SendNoticeRequest) GetPage() string {
+	if x != nil {
+		return x.Page
+	}
+	return ""
+}
+
+func (x *SendNoticeRequest) GetMail() bool {
+	if x != nil {
+		return x.Mail
+	}
+	return false
+}
+
+func (x *SendNoticeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// SendNoticeResponse says the notice is written.
+type SendNoticeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendNoticeResponse) Reset() {
+	*x = SendNoticeResponse{}
+	mi := &file_understudy_module_v1_host_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendNoticeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendNoticeResponse) ProtoMessage() {}
+
+func (x *SendNoticeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_host_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendNoticeResponse.ProtoReflect.Descriptor instead.
+func (*SendNoticeResponse) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{26}
+}
+
 // GetSettingsRequest asks for the settings.
 type GetSettingsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -619,7 +1664,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[8]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -631,7 +1676,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[8]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -644,7 +1689,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{8}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{27}
 }
 
 // GetSettingsResponse holds the settings, every declared key present.
@@ -658,7 +1703,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[9]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +1715,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[9]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +1728,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{9}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetSettingsResponse) GetSettings() map[string]string {
@@ -704,7 +1749,7 @@ type GetValueRequest struct {
 
 func (x *GetValueRequest) Reset() {
 	*x = GetValueRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[10]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +1761,7 @@ func (x *GetValueRequest) String() string {
 func (*GetValueRequest) ProtoMessage() {}
 
 func (x *GetValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[10]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +1774,7 @@ func (x *GetValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetValueRequest.ProtoReflect.Descriptor instead.
 func (*GetValueRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{10}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetValueRequest) GetKey() string {
@@ -750,7 +1795,7 @@ type GetValueResponse struct {
 
 func (x *GetValueResponse) Reset() {
 	*x = GetValueResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[11]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +1807,7 @@ func (x *GetValueResponse) String() string {
 func (*GetValueResponse) ProtoMessage() {}
 
 func (x *GetValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[11]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +1820,7 @@ func (x *GetValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetValueResponse.ProtoReflect.Descriptor instead.
 func (*GetValueResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{11}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetValueResponse) GetValue() []byte {
@@ -798,7 +1843,7 @@ type PutValueRequest struct {
 
 func (x *PutValueRequest) Reset() {
 	*x = PutValueRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[12]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +1855,7 @@ func (x *PutValueRequest) String() string {
 func (*PutValueRequest) ProtoMessage() {}
 
 func (x *PutValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[12]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +1868,7 @@ func (x *PutValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutValueRequest.ProtoReflect.Descriptor instead.
 func (*PutValueRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{12}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PutValueRequest) GetKey() string {
@@ -849,7 +1894,7 @@ type PutValueResponse struct {
 
 func (x *PutValueResponse) Reset() {
 	*x = PutValueResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[13]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +1906,7 @@ func (x *PutValueResponse) String() string {
 func (*PutValueResponse) ProtoMessage() {}
 
 func (x *PutValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[13]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +1919,7 @@ func (x *PutValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutValueResponse.ProtoReflect.Descriptor instead.
 func (*PutValueResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{13}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{32}
 }
 
 // DeleteValueRequest names a value.
@@ -888,7 +1933,7 @@ type DeleteValueRequest struct {
 
 func (x *DeleteValueRequest) Reset() {
 	*x = DeleteValueRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[14]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +1945,7 @@ func (x *DeleteValueRequest) String() string {
 func (*DeleteValueRequest) ProtoMessage() {}
 
 func (x *DeleteValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[14]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +1958,7 @@ func (x *DeleteValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteValueRequest.ProtoReflect.Descriptor instead.
 func (*DeleteValueRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{14}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteValueRequest) GetKey() string {
@@ -932,7 +1977,7 @@ type DeleteValueResponse struct {
 
 func (x *DeleteValueResponse) Reset() {
 	*x = DeleteValueResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[15]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1989,7 @@ func (x *DeleteValueResponse) String() string {
 func (*DeleteValueResponse) ProtoMessage() {}
 
 func (x *DeleteValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[15]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +2002,7 @@ func (x *DeleteValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteValueResponse.ProtoReflect.Descriptor instead.
 func (*DeleteValueResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{15}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{34}
 }
 
 // ListKeysRequest asks for keys.
@@ -975,7 +2020,7 @@ type ListKeysRequest struct {
 
 func (x *ListKeysRequest) Reset() {
 	*x = ListKeysRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[16]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +2032,7 @@ func (x *ListKeysRequest) String() string {
 func (*ListKeysRequest) ProtoMessage() {}
 
 func (x *ListKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[16]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +2045,7 @@ func (x *ListKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListKeysRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{16}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListKeysRequest) GetPrefix() string {
@@ -1035,7 +2080,7 @@ type ListKeysResponse struct {
 
 func (x *ListKeysResponse) Reset() {
 	*x = ListKeysResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[17]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +2092,7 @@ func (x *ListKeysResponse) String() string {
 func (*ListKeysResponse) ProtoMessage() {}
 
 func (x *ListKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[17]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +2105,7 @@ func (x *ListKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListKeysResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{17}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListKeysResponse) GetKeys() []string {
@@ -1086,7 +2131,7 @@ type WriteEntryRequest struct {
 
 func (x *WriteEntryRequest) Reset() {
 	*x = WriteEntryRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[18]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +2143,7 @@ func (x *WriteEntryRequest) String() string {
 func (*WriteEntryRequest) ProtoMessage() {}
 
 func (x *WriteEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[18]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +2156,7 @@ func (x *WriteEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteEntryRequest.ProtoReflect.Descriptor instead.
 func (*WriteEntryRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{18}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WriteEntryRequest) GetAction() string {
@@ -1144,7 +2189,7 @@ type WriteEntryResponse struct {
 
 func (x *WriteEntryResponse) Reset() {
 	*x = WriteEntryResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[19]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +2201,7 @@ func (x *WriteEntryResponse) String() string {
 func (*WriteEntryResponse) ProtoMessage() {}
 
 func (x *WriteEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[19]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +2214,7 @@ func (x *WriteEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteEntryResponse.ProtoReflect.Descriptor instead.
 func (*WriteEntryResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{19}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{38}
 }
 
 // Language is one language of the module.
@@ -1189,7 +2234,7 @@ type Language struct {
 
 func (x *Language) Reset() {
 	*x = Language{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[20]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +2246,7 @@ func (x *Language) String() string {
 func (*Language) ProtoMessage() {}
 
 func (x *Language) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[20]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +2259,7 @@ func (x *Language) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Language.ProtoReflect.Descriptor instead.
 func (*Language) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{20}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Language) GetTag() string {
@@ -1254,7 +2299,7 @@ type ListLanguagesRequest struct {
 
 func (x *ListLanguagesRequest) Reset() {
 	*x = ListLanguagesRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[21]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +2311,7 @@ func (x *ListLanguagesRequest) String() string {
 func (*ListLanguagesRequest) ProtoMessage() {}
 
 func (x *ListLanguagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[21]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +2324,7 @@ func (x *ListLanguagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLanguagesRequest.ProtoReflect.Descriptor instead.
 func (*ListLanguagesRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{21}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{40}
 }
 
 // ListLanguagesResponse holds the languages by tag.
@@ -1295,7 +2340,7 @@ type ListLanguagesResponse struct {
 
 func (x *ListLanguagesResponse) Reset() {
 	*x = ListLanguagesResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[22]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +2352,7 @@ func (x *ListLanguagesResponse) String() string {
 func (*ListLanguagesResponse) ProtoMessage() {}
 
 func (x *ListLanguagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[22]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +2365,7 @@ func (x *ListLanguagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLanguagesResponse.ProtoReflect.Descriptor instead.
 func (*ListLanguagesResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{22}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListLanguagesResponse) GetLanguages() []*Language {
@@ -1352,7 +2397,7 @@ type PutLanguageRequest struct {
 
 func (x *PutLanguageRequest) Reset() {
 	*x = PutLanguageRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[23]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +2409,7 @@ func (x *PutLanguageRequest) String() string {
 func (*PutLanguageRequest) ProtoMessage() {}
 
 func (x *PutLanguageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[23]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +2422,7 @@ func (x *PutLanguageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutLanguageRequest.ProtoReflect.Descriptor instead.
 func (*PutLanguageRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{23}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PutLanguageRequest) GetTag() string {
@@ -1414,7 +2459,7 @@ type PutLanguageResponse struct {
 
 func (x *PutLanguageResponse) Reset() {
 	*x = PutLanguageResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[24]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +2471,7 @@ func (x *PutLanguageResponse) String() string {
 func (*PutLanguageResponse) ProtoMessage() {}
 
 func (x *PutLanguageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[24]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +2484,7 @@ func (x *PutLanguageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutLanguageResponse.ProtoReflect.Descriptor instead.
 func (*PutLanguageResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{24}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PutLanguageResponse) GetUnknownKeys() []string {
@@ -1469,7 +2514,7 @@ type DeleteLanguageRequest struct {
 
 func (x *DeleteLanguageRequest) Reset() {
 	*x = DeleteLanguageRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[25]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +2526,7 @@ func (x *DeleteLanguageRequest) String() string {
 func (*DeleteLanguageRequest) ProtoMessage() {}
 
 func (x *DeleteLanguageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[25]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +2539,7 @@ func (x *DeleteLanguageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteLanguageRequest.ProtoReflect.Descriptor instead.
 func (*DeleteLanguageRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{25}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DeleteLanguageRequest) GetTag() string {
@@ -1520,7 +2565,7 @@ type DeleteLanguageResponse struct {
 
 func (x *DeleteLanguageResponse) Reset() {
 	*x = DeleteLanguageResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[26]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +2577,7 @@ func (x *DeleteLanguageResponse) String() string {
 func (*DeleteLanguageResponse) ProtoMessage() {}
 
 func (x *DeleteLanguageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[26]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +2590,7 @@ func (x *DeleteLanguageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteLanguageResponse.ProtoReflect.Descriptor instead.
 func (*DeleteLanguageResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{26}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{45}
 }
 
 // PublishRequest holds the new contributions.
@@ -1559,7 +2604,7 @@ type PublishRequest struct {
 
 func (x *PublishRequest) Reset() {
 	*x = PublishRequest{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[27]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +2616,7 @@ func (x *PublishRequest) String() string {
 func (*PublishRequest) ProtoMessage() {}
 
 func (x *PublishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[27]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +2629,7 @@ func (x *PublishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishRequest.ProtoReflect.Descriptor instead.
 func (*PublishRequest) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{27}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *PublishRequest) GetContributions() *Contributions {
@@ -1603,7 +2648,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_understudy_module_v1_host_proto_msgTypes[28]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +2660,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_host_proto_msgTypes[28]
+	mi := &file_understudy_module_v1_host_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +2673,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{28}
+	return file_understudy_module_v1_host_proto_rawDescGZIP(), []int{47}
 }
 
 var File_understudy_module_v1_host_proto protoreflect.FileDescriptor
@@ -1654,14 +2699,24 @@ const file_understudy_module_v1_host_proto_rawDesc = "" +
 	"\vcustomer_id\x18\x01 \x01(\x03R\n" +
 	"customerId\x12\x18\n" +
 	"\acompany\x18\x02 \x01(\tR\acompany\x12'\n" +
-	"\x0fcustomer_active\x18\x03 \x01(\bR\x0ecustomerActive\"w\n" +
+	"\x0fcustomer_active\x18\x03 \x01(\bR\x0ecustomerActive\"\xb2\x01\n" +
 	"\fSearchResult\x127\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1d.understudy.module.v1.AccountR\aaccount\x12.\n" +
-	"\x13switch_refusal_code\x18\x02 \x01(\tR\x11switchRefusalCode\"G\n" +
+	"\x13switch_refusal_code\x18\x02 \x01(\tR\x11switchRefusalCode\x12\x16\n" +
+	"\x06online\x18\x03 \x01(\bR\x06online\x12!\n" +
+	"\facting_names\x18\x04 \x03(\tR\vactingNames\"G\n" +
 	"\x11GetAccountRequest\x122\n" +
 	"\x03key\x18\x01 \x01(\v2 .understudy.module.v1.AccountKeyR\x03key\"M\n" +
 	"\x12GetAccountResponse\x127\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1d.understudy.module.v1.AccountR\aaccount\"\xfa\x02\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1d.understudy.module.v1.AccountR\aaccount\"\x12\n" +
+	"\x10ListRolesRequest\"E\n" +
+	"\x11ListRolesResponse\x120\n" +
+	"\x05roles\x18\x01 \x03(\v2\x1a.understudy.module.v1.RoleR\x05roles\"h\n" +
+	"\x04Role\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\"\n" +
+	"\fcapabilities\x18\x03 \x03(\tR\fcapabilities\x12\x18\n" +
+	"\amembers\x18\x04 \x01(\x05R\amembers\"\x8f\x04\n" +
 	"\x1aListSessionSwitchesRequest\x12.\n" +
 	"\x04from\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1d\n" +
@@ -1672,10 +2727,66 @@ const file_understudy_module_v1_host_proto_rawDesc = "" +
 	"\aoutcome\x18\x06 \x01(\x0e2#.understudy.module.v1.SwitchOutcomeR\aoutcome\x12\x14\n" +
 	"\x05limit\x18\a \x01(\x05R\x05limit\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\b \x01(\tR\tpageToken\"\x95\x01\n" +
+	"page_token\x18\b \x01(\tR\tpageToken\x126\n" +
+	"\x05actor\x18\t \x01(\v2 .understudy.module.v1.AccountKeyR\x05actor\x12:\n" +
+	"\asubject\x18\n" +
+	" \x01(\v2 .understudy.module.v1.AccountKeyR\asubject\x12\x1f\n" +
+	"\vcustomer_id\x18\v \x01(\x03R\n" +
+	"customerId\"\x95\x01\n" +
 	"\x1bListSessionSwitchesResponse\x12N\n" +
 	"\x10session_switches\x18\x01 \x03(\v2#.understudy.module.v1.SessionSwitchR\x0fsessionSwitches\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x14\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\")\n" +
+	"\x17GetSessionSwitchRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\"f\n" +
+	"\x18GetSessionSwitchResponse\x12J\n" +
+	"\x0esession_switch\x18\x01 \x01(\v2#.understudy.module.v1.SessionSwitchR\rsessionSwitch\"z\n" +
+	"\x17ListSwitchEventsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1a\n" +
+	"\blanguage\x18\x02 \x01(\tR\blanguage\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"}\n" +
+	"\x18ListSwitchEventsResponse\x129\n" +
+	"\x06events\x18\x01 \x03(\v2!.understudy.module.v1.SwitchEventR\x06events\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"H\n" +
+	"\x17EndSessionSwitchRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"f\n" +
+	"\x18EndSessionSwitchResponse\x12J\n" +
+	"\x0esession_switch\x18\x01 \x01(\v2#.understudy.module.v1.SessionSwitchR\rsessionSwitch\"\x1f\n" +
+	"\x1dRecheckSessionSwitchesRequest\" \n" +
+	"\x1eRecheckSessionSwitchesResponse\"\x88\x01\n" +
+	"\x14ExplainSwitchRequest\x126\n" +
+	"\x05actor\x18\x01 \x01(\v2 .understudy.module.v1.AccountKeyR\x05actor\x128\n" +
+	"\x06target\x18\x02 \x01(\v2 .understudy.module.v1.AccountKeyR\x06target\"O\n" +
+	"\x15ExplainSwitchResponse\x126\n" +
+	"\x05rules\x18\x01 \x03(\v2 .understudy.module.v1.SwitchRuleR\x05rules\"P\n" +
+	"\n" +
+	"SwitchRule\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
+	"\x05holds\x18\x02 \x01(\bR\x05holds\x12\x18\n" +
+	"\amissing\x18\x03 \x03(\tR\amissing\"\x17\n" +
+	"\x15CheckSwitchingRequest\"V\n" +
+	"\x16CheckSwitchingResponse\x12<\n" +
+	"\x06checks\x18\x01 \x03(\v2$.understudy.module.v1.SwitchingCheckR\x06checks\"L\n" +
+	"\x0eSwitchingCheck\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\"\xd9\x02\n" +
+	"\x11SendNoticeRequest\x12:\n" +
+	"\aaccount\x18\x01 \x01(\v2 .understudy.module.v1.AccountKeyR\aaccount\x12&\n" +
+	"\x0eadministrators\x18\x02 \x01(\bR\x0eadministrators\x12\x19\n" +
+	"\btext_key\x18\x03 \x01(\tR\atextKey\x12E\n" +
+	"\x04args\x18\x04 \x03(\v21.understudy.module.v1.SendNoticeRequest.ArgsEntryR\x04args\x12\x12\n" +
+	"\x04page\x18\x05 \x01(\tR\x04page\x12\x12\n" +
+	"\x04mail\x18\x06 \x01(\bR\x04mail\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x1a7\n" +
+	"\tArgsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x14\n" +
+	"\x12SendNoticeResponse\"\x14\n" +
 	"\x12GetSettingsRequest\"\xa7\x01\n" +
 	"\x13GetSettingsResponse\x12S\n" +
 	"\bsettings\x18\x01 \x03(\v27.understudy.module.v1.GetSettingsResponse.SettingsEntryR\bsettings\x1a;\n" +
@@ -1740,13 +2851,23 @@ const file_understudy_module_v1_host_proto_rawDesc = "" +
 	"\x1aSWITCH_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15SWITCH_OUTCOME_ACTIVE\x10\x01\x12\x18\n" +
 	"\x14SWITCH_OUTCOME_ENDED\x10\x02\x12\x1a\n" +
-	"\x16SWITCH_OUTCOME_REFUSED\x10\x032\xe0\x01\n" +
+	"\x16SWITCH_OUTCOME_REFUSED\x10\x032\xbe\x02\n" +
 	"\x10DirectoryService\x12k\n" +
 	"\x0eSearchAccounts\x12+.understudy.module.v1.SearchAccountsRequest\x1a,.understudy.module.v1.SearchAccountsResponse\x12_\n" +
 	"\n" +
-	"GetAccount\x12'.understudy.module.v1.GetAccountRequest\x1a(.understudy.module.v1.GetAccountResponse2\x95\x01\n" +
+	"GetAccount\x12'.understudy.module.v1.GetAccountRequest\x1a(.understudy.module.v1.GetAccountResponse\x12\\\n" +
+	"\tListRoles\x12&.understudy.module.v1.ListRolesRequest\x1a'.understudy.module.v1.ListRolesResponse2\xcb\x06\n" +
 	"\x17SessionSwitchLogService\x12z\n" +
-	"\x13ListSessionSwitches\x120.understudy.module.v1.ListSessionSwitchesRequest\x1a1.understudy.module.v1.ListSessionSwitchesResponse2x\n" +
+	"\x13ListSessionSwitches\x120.understudy.module.v1.ListSessionSwitchesRequest\x1a1.understudy.module.v1.ListSessionSwitchesResponse\x12q\n" +
+	"\x10GetSessionSwitch\x12-.understudy.module.v1.GetSessionSwitchRequest\x1a..understudy.module.v1.GetSessionSwitchResponse\x12q\n" +
+	"\x10ListSwitchEvents\x12-.understudy.module.v1.ListSwitchEventsRequest\x1a..understudy.module.v1.ListSwitchEventsResponse\x12q\n" +
+	"\x10EndSessionSwitch\x12-.understudy.module.v1.EndSessionSwitchRequest\x1a..understudy.module.v1.EndSessionSwitchResponse\x12\x83\x01\n" +
+	"\x16RecheckSessionSwitches\x123.understudy.module.v1.RecheckSessionSwitchesRequest\x1a4.understudy.module.v1.RecheckSessionSwitchesResponse\x12h\n" +
+	"\rExplainSwitch\x12*.understudy.module.v1.ExplainSwitchRequest\x1a+.understudy.module.v1.ExplainSwitchResponse\x12k\n" +
+	"\x0eCheckSwitching\x12+.understudy.module.v1.CheckSwitchingRequest\x1a,.understudy.module.v1.CheckSwitchingResponse2p\n" +
+	"\rNoticeService\x12_\n" +
+	"\n" +
+	"SendNotice\x12'.understudy.module.v1.SendNoticeRequest\x1a(.understudy.module.v1.SendNoticeResponse2x\n" +
 	"\x12OwnSettingsService\x12b\n" +
 	"\vGetSettings\x12(.understudy.module.v1.GetSettingsRequest\x1a).understudy.module.v1.GetSettingsResponse2\x85\x03\n" +
 	"\x0eStorageService\x12Y\n" +
@@ -1777,97 +2898,146 @@ func file_understudy_module_v1_host_proto_rawDescGZIP() []byte {
 }
 
 var file_understudy_module_v1_host_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_understudy_module_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_understudy_module_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_understudy_module_v1_host_proto_goTypes = []any{
-	(SwitchOutcome)(0),                  // 0: understudy.module.v1.SwitchOutcome
-	(*SearchAccountsRequest)(nil),       // 1: understudy.module.v1.SearchAccountsRequest
-	(*SearchAccountsResponse)(nil),      // 2: understudy.module.v1.SearchAccountsResponse
-	(*CompanyWithoutContact)(nil),       // 3: understudy.module.v1.CompanyWithoutContact
-	(*SearchResult)(nil),                // 4: understudy.module.v1.SearchResult
-	(*GetAccountRequest)(nil),           // 5: understudy.module.v1.GetAccountRequest
-	(*GetAccountResponse)(nil),          // 6: understudy.module.v1.GetAccountResponse
-	(*ListSessionSwitchesRequest)(nil),  // 7: understudy.module.v1.ListSessionSwitchesRequest
-	(*ListSessionSwitchesResponse)(nil), // 8: understudy.module.v1.ListSessionSwitchesResponse
-	(*GetSettingsRequest)(nil),          // 9: understudy.module.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),         // 10: understudy.module.v1.GetSettingsResponse
-	(*GetValueRequest)(nil),             // 11: understudy.module.v1.GetValueRequest
-	(*GetValueResponse)(nil),            // 12: understudy.module.v1.GetValueResponse
-	(*PutValueRequest)(nil),             // 13: understudy.module.v1.PutValueRequest
-	(*PutValueResponse)(nil),            // 14: understudy.module.v1.PutValueResponse
-	(*DeleteValueRequest)(nil),          // 15: understudy.module.v1.DeleteValueRequest
-	(*DeleteValueResponse)(nil),         // 16: understudy.module.v1.DeleteValueResponse
-	(*ListKeysRequest)(nil),             // 17: understudy.module.v1.ListKeysRequest
-	(*ListKeysResponse)(nil),            // 18: understudy.module.v1.ListKeysResponse
-	(*WriteEntryRequest)(nil),           // 19: understudy.module.v1.WriteEntryRequest
-	(*WriteEntryResponse)(nil),          // 20: understudy.module.v1.WriteEntryResponse
-	(*Language)(nil),                    // 21: understudy.module.v1.Language
-	(*ListLanguagesRequest)(nil),        // 22: understudy.module.v1.ListLanguagesRequest
-	(*ListLanguagesResponse)(nil),       // 23: understudy.module.v1.ListLanguagesResponse
-	(*PutLanguageRequest)(nil),          // 24: understudy.module.v1.PutLanguageRequest
-	(*PutLanguageResponse)(nil),         // 25: understudy.module.v1.PutLanguageResponse
-	(*DeleteLanguageRequest)(nil),       // 26: understudy.module.v1.DeleteLanguageRequest
-	(*DeleteLanguageResponse)(nil),      // 27: understudy.module.v1.DeleteLanguageResponse
-	(*PublishRequest)(nil),              // 28: understudy.module.v1.PublishRequest
-	(*PublishResponse)(nil),             // 29: understudy.module.v1.PublishResponse
-	nil,                                 // 30: understudy.module.v1.GetSettingsResponse.SettingsEntry
-	nil,                                 // 31: understudy.module.v1.WriteEntryRequest.DetailEntry
-	nil,                                 // 32: understudy.module.v1.Language.MessagesEntry
-	(AccountKind)(0),                    // 33: understudy.module.v1.AccountKind
-	(*AccountKey)(nil),                  // 34: understudy.module.v1.AccountKey
-	(*Account)(nil),                     // 35: understudy.module.v1.Account
-	(*timestamppb.Timestamp)(nil),       // 36: google.protobuf.Timestamp
-	(*SessionSwitch)(nil),               // 37: understudy.module.v1.SessionSwitch
-	(*Contributions)(nil),               // 38: understudy.module.v1.Contributions
+	(SwitchOutcome)(0),                     // 0: understudy.module.v1.SwitchOutcome
+	(*SearchAccountsRequest)(nil),          // 1: understudy.module.v1.SearchAccountsRequest
+	(*SearchAccountsResponse)(nil),         // 2: understudy.module.v1.SearchAccountsResponse
+	(*CompanyWithoutContact)(nil),          // 3: understudy.module.v1.CompanyWithoutContact
+	(*SearchResult)(nil),                   // 4: understudy.module.v1.SearchResult
+	(*GetAccountRequest)(nil),              // 5: understudy.module.v1.GetAccountRequest
+	(*GetAccountResponse)(nil),             // 6: understudy.module.v1.GetAccountResponse
+	(*ListRolesRequest)(nil),               // 7: understudy.module.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),              // 8: understudy.module.v1.ListRolesResponse
+	(*Role)(nil),                           // 9: understudy.module.v1.Role
+	(*ListSessionSwitchesRequest)(nil),     // 10: understudy.module.v1.ListSessionSwitchesRequest
+	(*ListSessionSwitchesResponse)(nil),    // 11: understudy.module.v1.ListSessionSwitchesResponse
+	(*GetSessionSwitchRequest)(nil),        // 12: understudy.module.v1.GetSessionSwitchRequest
+	(*GetSessionSwitchResponse)(nil),       // 13: understudy.module.v1.GetSessionSwitchResponse
+	(*ListSwitchEventsRequest)(nil),        // 14: understudy.module.v1.ListSwitchEventsRequest
+	(*ListSwitchEventsResponse)(nil),       // 15: understudy.module.v1.ListSwitchEventsResponse
+	(*EndSessionSwitchRequest)(nil),        // 16: understudy.module.v1.EndSessionSwitchRequest
+	(*EndSessionSwitchResponse)(nil),       // 17: understudy.module.v1.EndSessionSwitchResponse
+	(*RecheckSessionSwitchesRequest)(nil),  // 18: understudy.module.v1.RecheckSessionSwitchesRequest
+	(*RecheckSessionSwitchesResponse)(nil), // 19: understudy.module.v1.RecheckSessionSwitchesResponse
+	(*ExplainSwitchRequest)(nil),           // 20: understudy.module.v1.ExplainSwitchRequest
+	(*ExplainSwitchResponse)(nil),          // 21: understudy.module.v1.ExplainSwitchResponse
+	(*SwitchRule)(nil),                     // 22: understudy.module.v1.SwitchRule
+	(*CheckSwitchingRequest)(nil),          // 23: understudy.module.v1.CheckSwitchingRequest
+	(*CheckSwitchingResponse)(nil),         // 24: understudy.module.v1.CheckSwitchingResponse
+	(*SwitchingCheck)(nil),                 // 25: understudy.module.v1.SwitchingCheck
+	(*SendNoticeRequest)(nil),              // 26: understudy.module.v1.SendNoticeRequest
+	(*SendNoticeResponse)(nil),             // 27: understudy.module.v1.SendNoticeResponse
+	(*GetSettingsRequest)(nil),             // 28: understudy.module.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),            // 29: understudy.module.v1.GetSettingsResponse
+	(*GetValueRequest)(nil),                // 30: understudy.module.v1.GetValueRequest
+	(*GetValueResponse)(nil),               // 31: understudy.module.v1.GetValueResponse
+	(*PutValueRequest)(nil),                // 32: understudy.module.v1.PutValueRequest
+	(*PutValueResponse)(nil),               // 33: understudy.module.v1.PutValueResponse
+	(*DeleteValueRequest)(nil),             // 34: understudy.module.v1.DeleteValueRequest
+	(*DeleteValueResponse)(nil),            // 35: understudy.module.v1.DeleteValueResponse
+	(*ListKeysRequest)(nil),                // 36: understudy.module.v1.ListKeysRequest
+	(*ListKeysResponse)(nil),               // 37: understudy.module.v1.ListKeysResponse
+	(*WriteEntryRequest)(nil),              // 38: understudy.module.v1.WriteEntryRequest
+	(*WriteEntryResponse)(nil),             // 39: understudy.module.v1.WriteEntryResponse
+	(*Language)(nil),                       // 40: understudy.module.v1.Language
+	(*ListLanguagesRequest)(nil),           // 41: understudy.module.v1.ListLanguagesRequest
+	(*ListLanguagesResponse)(nil),          // 42: understudy.module.v1.ListLanguagesResponse
+	(*PutLanguageRequest)(nil),             // 43: understudy.module.v1.PutLanguageRequest
+	(*PutLanguageResponse)(nil),            // 44: understudy.module.v1.PutLanguageResponse
+	(*DeleteLanguageRequest)(nil),          // 45: understudy.module.v1.DeleteLanguageRequest
+	(*DeleteLanguageResponse)(nil),         // 46: understudy.module.v1.DeleteLanguageResponse
+	(*PublishRequest)(nil),                 // 47: understudy.module.v1.PublishRequest
+	(*PublishResponse)(nil),                // 48: understudy.module.v1.PublishResponse
+	nil,                                    // 49: understudy.module.v1.SendNoticeRequest.ArgsEntry
+	nil,                                    // 50: understudy.module.v1.GetSettingsResponse.SettingsEntry
+	nil,                                    // 51: understudy.module.v1.WriteEntryRequest.DetailEntry
+	nil,                                    // 52: understudy.module.v1.Language.MessagesEntry
+	(AccountKind)(0),                       // 53: understudy.module.v1.AccountKind
+	(*AccountKey)(nil),                     // 54: understudy.module.v1.AccountKey
+	(*Account)(nil),                        // 55: understudy.module.v1.Account
+	(*timestamppb.Timestamp)(nil),          // 56: google.protobuf.Timestamp
+	(*SessionSwitch)(nil),                  // 57: understudy.module.v1.SessionSwitch
+	(*SwitchEvent)(nil),                    // 58: understudy.module.v1.SwitchEvent
+	(*Contributions)(nil),                  // 59: understudy.module.v1.Contributions
 }
 var file_understudy_module_v1_host_proto_depIdxs = []int32{
-	33, // 0: understudy.module.v1.SearchAccountsRequest.kind:type_name -> understudy.module.v1.AccountKind
-	34, // 1: understudy.module.v1.SearchAccountsRequest.as_target_of:type_name -> understudy.module.v1.AccountKey
+	53, // 0: understudy.module.v1.SearchAccountsRequest.kind:type_name -> understudy.module.v1.AccountKind
+	54, // 1: understudy.module.v1.SearchAccountsRequest.as_target_of:type_name -> understudy.module.v1.AccountKey
 	4,  // 2: understudy.module.v1.SearchAccountsResponse.results:type_name -> understudy.module.v1.SearchResult
 	3,  // 3: understudy.module.v1.SearchAccountsResponse.companies_without_contact:type_name -> understudy.module.v1.CompanyWithoutContact
-	35, // 4: understudy.module.v1.SearchResult.account:type_name -> understudy.module.v1.Account
-	34, // 5: understudy.module.v1.GetAccountRequest.key:type_name -> understudy.module.v1.AccountKey
-	35, // 6: understudy.module.v1.GetAccountResponse.account:type_name -> understudy.module.v1.Account
-	36, // 7: understudy.module.v1.ListSessionSwitchesRequest.from:type_name -> google.protobuf.Timestamp
-	36, // 8: understudy.module.v1.ListSessionSwitchesRequest.until:type_name -> google.protobuf.Timestamp
-	33, // 9: understudy.module.v1.ListSessionSwitchesRequest.subject_kind:type_name -> understudy.module.v1.AccountKind
-	0,  // 10: understudy.module.v1.ListSessionSwitchesRequest.outcome:type_name -> understudy.module.v1.SwitchOutcome
-	37, // 11: understudy.module.v1.ListSessionSwitchesResponse.session_switches:type_name -> understudy.module.v1.SessionSwitch
-	30, // 12: understudy.module.v1.GetSettingsResponse.settings:type_name -> understudy.module.v1.GetSettingsResponse.SettingsEntry
-	31, // 13: understudy.module.v1.WriteEntryRequest.detail:type_name -> understudy.module.v1.WriteEntryRequest.DetailEntry
-	32, // 14: understudy.module.v1.Language.messages:type_name -> understudy.module.v1.Language.MessagesEntry
-	21, // 15: understudy.module.v1.ListLanguagesResponse.languages:type_name -> understudy.module.v1.Language
-	38, // 16: understudy.module.v1.PublishRequest.contributions:type_name -> understudy.module.v1.Contributions
-	1,  // 17: understudy.module.v1.DirectoryService.SearchAccounts:input_type -> understudy.module.v1.SearchAccountsRequest
-	5,  // 18: understudy.module.v1.DirectoryService.GetAccount:input_type -> understudy.module.v1.GetAccountRequest
-	7,  // 19: understudy.module.v1.SessionSwitchLogService.ListSessionSwitches:input_type -> understudy.module.v1.ListSessionSwitchesRequest
-	9,  // 20: understudy.module.v1.OwnSettingsService.GetSettings:input_type -> understudy.module.v1.GetSettingsRequest
-	11, // 21: understudy.module.v1.StorageService.GetValue:input_type -> understudy.module.v1.GetValueRequest
-	13, // 22: understudy.module.v1.StorageService.PutValue:input_type -> understudy.module.v1.PutValueRequest
-	15, // 23: understudy.module.v1.StorageService.DeleteValue:input_type -> understudy.module.v1.DeleteValueRequest
-	17, // 24: understudy.module.v1.StorageService.ListKeys:input_type -> understudy.module.v1.ListKeysRequest
-	19, // 25: understudy.module.v1.AuditService.WriteEntry:input_type -> understudy.module.v1.WriteEntryRequest
-	22, // 26: understudy.module.v1.LanguageService.ListLanguages:input_type -> understudy.module.v1.ListLanguagesRequest
-	24, // 27: understudy.module.v1.LanguageService.PutLanguage:input_type -> understudy.module.v1.PutLanguageRequest
-	26, // 28: understudy.module.v1.LanguageService.DeleteLanguage:input_type -> understudy.module.v1.DeleteLanguageRequest
-	28, // 29: understudy.module.v1.ContributionService.Publish:input_type -> understudy.module.v1.PublishRequest
-	2,  // 30: understudy.module.v1.DirectoryService.SearchAccounts:output_type -> understudy.module.v1.SearchAccountsResponse
-	6,  // 31: understudy.module.v1.DirectoryService.GetAccount:output_type -> understudy.module.v1.GetAccountResponse
-	8,  // 32: understudy.module.v1.SessionSwitchLogService.ListSessionSwitches:output_type -> understudy.module.v1.ListSessionSwitchesResponse
-	10, // 33: understudy.module.v1.OwnSettingsService.GetSettings:output_type -> understudy.module.v1.GetSettingsResponse
-	12, // 34: understudy.module.v1.StorageService.GetValue:output_type -> understudy.module.v1.GetValueResponse
-	14, // 35: understudy.module.v1.StorageService.PutValue:output_type -> understudy.module.v1.PutValueResponse
-	16, // 36: understudy.module.v1.StorageService.DeleteValue:output_type -> understudy.module.v1.DeleteValueResponse
-	18, // 37: understudy.module.v1.StorageService.ListKeys:output_type -> understudy.module.v1.ListKeysResponse
-	20, // 38: understudy.module.v1.AuditService.WriteEntry:output_type -> understudy.module.v1.WriteEntryResponse
-	23, // 39: understudy.module.v1.LanguageService.ListLanguages:output_type -> understudy.module.v1.ListLanguagesResponse
-	25, // 40: understudy.module.v1.LanguageService.PutLanguage:output_type -> understudy.module.v1.PutLanguageResponse
-	27, // 41: understudy.module.v1.LanguageService.DeleteLanguage:output_type -> understudy.module.v1.DeleteLanguageResponse
-	29, // 42: understudy.module.v1.ContributionService.Publish:output_type -> understudy.module.v1.PublishResponse
-	30, // [30:43] is the sub-list for method output_type
-	17, // [17:30] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	55, // 4: understudy.module.v1.SearchResult.account:type_name -> understudy.module.v1.Account
+	54, // 5: understudy.module.v1.GetAccountRequest.key:type_name -> understudy.module.v1.AccountKey
+	55, // 6: understudy.module.v1.GetAccountResponse.account:type_name -> understudy.module.v1.Account
+	9,  // 7: understudy.module.v1.ListRolesResponse.roles:type_name -> understudy.module.v1.Role
+	56, // 8: understudy.module.v1.ListSessionSwitchesRequest.from:type_name -> google.protobuf.Timestamp
+	56, // 9: understudy.module.v1.ListSessionSwitchesRequest.until:type_name -> google.protobuf.Timestamp
+	53, // 10: understudy.module.v1.ListSessionSwitchesRequest.subject_kind:type_name -> understudy.module.v1.AccountKind
+	0,  // 11: understudy.module.v1.ListSessionSwitchesRequest.outcome:type_name -> understudy.module.v1.SwitchOutcome
+	54, // 12: understudy.module.v1.ListSessionSwitchesRequest.actor:type_name -> understudy.module.v1.AccountKey
+	54, // 13: understudy.module.v1.ListSessionSwitchesRequest.subject:type_name -> understudy.module.v1.AccountKey
+	57, // 14: understudy.module.v1.ListSessionSwitchesResponse.session_switches:type_name -> understudy.module.v1.SessionSwitch
+	57, // 15: understudy.module.v1.GetSessionSwitchResponse.session_switch:type_name -> understudy.module.v1.SessionSwitch
+	58, // 16: understudy.module.v1.ListSwitchEventsResponse.events:type_name -> understudy.module.v1.SwitchEvent
+	57, // 17: understudy.module.v1.EndSessionSwitchResponse.session_switch:type_name -> understudy.module.v1.SessionSwitch
+	54, // 18: understudy.module.v1.ExplainSwitchRequest.actor:type_name -> understudy.module.v1.AccountKey
+	54, // 19: understudy.module.v1.ExplainSwitchRequest.target:type_name -> understudy.module.v1.AccountKey
+	22, // 20: understudy.module.v1.ExplainSwitchResponse.rules:type_name -> understudy.module.v1.SwitchRule
+	25, // 21: understudy.module.v1.CheckSwitchingResponse.checks:type_name -> understudy.module.v1.SwitchingCheck
+	54, // 22: understudy.module.v1.SendNoticeRequest.account:type_name -> understudy.module.v1.AccountKey
+	49, // 23: understudy.module.v1.SendNoticeRequest.args:type_name -> understudy.module.v1.SendNoticeRequest.ArgsEntry
+	50, // 24: understudy.module.v1.GetSettingsResponse.settings:type_name -> understudy.module.v1.GetSettingsResponse.SettingsEntry
+	51, // 25: understudy.module.v1.WriteEntryRequest.detail:type_name -> understudy.module.v1.WriteEntryRequest.DetailEntry
+	52, // 26: understudy.module.v1.Language.messages:type_name -> understudy.module.v1.Language.MessagesEntry
+	40, // 27: understudy.module.v1.ListLanguagesResponse.languages:type_name -> understudy.module.v1.Language
+	59, // 28: understudy.module.v1.PublishRequest.contributions:type_name -> understudy.module.v1.Contributions
+	1,  // 29: understudy.module.v1.DirectoryService.SearchAccounts:input_type -> understudy.module.v1.SearchAccountsRequest
+	5,  // 30: understudy.module.v1.DirectoryService.GetAccount:input_type -> understudy.module.v1.GetAccountRequest
+	7,  // 31: understudy.module.v1.DirectoryService.ListRoles:input_type -> understudy.module.v1.ListRolesRequest
+	10, // 32: understudy.module.v1.SessionSwitchLogService.ListSessionSwitches:input_type -> understudy.module.v1.ListSessionSwitchesRequest
+	12, // 33: understudy.module.v1.SessionSwitchLogService.GetSessionSwitch:input_type -> understudy.module.v1.GetSessionSwitchRequest
+	14, // 34: understudy.module.v1.SessionSwitchLogService.ListSwitchEvents:input_type -> understudy.module.v1.ListSwitchEventsRequest
+	16, // 35: understudy.module.v1.SessionSwitchLogService.EndSessionSwitch:input_type -> understudy.module.v1.EndSessionSwitchRequest
+	18, // 36: understudy.module.v1.SessionSwitchLogService.RecheckSessionSwitches:input_type -> understudy.module.v1.RecheckSessionSwitchesRequest
+	20, // 37: understudy.module.v1.SessionSwitchLogService.ExplainSwitch:input_type -> understudy.module.v1.ExplainSwitchRequest
+	23, // 38: understudy.module.v1.SessionSwitchLogService.CheckSwitching:input_type -> understudy.module.v1.CheckSwitchingRequest
+	26, // 39: understudy.module.v1.NoticeService.SendNotice:input_type -> understudy.module.v1.SendNoticeRequest
+	28, // 40: understudy.module.v1.OwnSettingsService.GetSettings:input_type -> understudy.module.v1.GetSettingsRequest
+	30, // 41: understudy.module.v1.StorageService.GetValue:input_type -> understudy.module.v1.GetValueRequest
+	32, // 42: understudy.module.v1.StorageService.PutValue:input_type -> understudy.module.v1.PutValueRequest
+	34, // 43: understudy.module.v1.StorageService.DeleteValue:input_type -> understudy.module.v1.DeleteValueRequest
+	36, // 44: understudy.module.v1.StorageService.ListKeys:input_type -> understudy.module.v1.ListKeysRequest
+	38, // 45: understudy.module.v1.AuditService.WriteEntry:input_type -> understudy.module.v1.WriteEntryRequest
+	41, // 46: understudy.module.v1.LanguageService.ListLanguages:input_type -> understudy.module.v1.ListLanguagesRequest
+	43, // 47: understudy.module.v1.LanguageService.PutLanguage:input_type -> understudy.module.v1.PutLanguageRequest
+	45, // 48: understudy.module.v1.LanguageService.DeleteLanguage:input_type -> understudy.module.v1.DeleteLanguageRequest
+	47, // 49: understudy.module.v1.ContributionService.Publish:input_type -> understudy.module.v1.PublishRequest
+	2,  // 50: understudy.module.v1.DirectoryService.SearchAccounts:output_type -> understudy.module.v1.SearchAccountsResponse
+	6,  // 51: understudy.module.v1.DirectoryService.GetAccount:output_type -> understudy.module.v1.GetAccountResponse
+	8,  // 52: understudy.module.v1.DirectoryService.ListRoles:output_type -> understudy.module.v1.ListRolesResponse
+	11, // 53: understudy.module.v1.SessionSwitchLogService.ListSessionSwitches:output_type -> understudy.module.v1.ListSessionSwitchesResponse
+	13, // 54: understudy.module.v1.SessionSwitchLogService.GetSessionSwitch:output_type -> understudy.module.v1.GetSessionSwitchResponse
+	15, // 55: understudy.module.v1.SessionSwitchLogService.ListSwitchEvents:output_type -> understudy.module.v1.ListSwitchEventsResponse
+	17, // 56: understudy.module.v1.SessionSwitchLogService.EndSessionSwitch:output_type -> understudy.module.v1.EndSessionSwitchResponse
+	19, // 57: understudy.module.v1.SessionSwitchLogService.RecheckSessionSwitches:output_type -> understudy.module.v1.RecheckSessionSwitchesResponse
+	21, // 58: understudy.module.v1.SessionSwitchLogService.ExplainSwitch:output_type -> understudy.module.v1.ExplainSwitchResponse
+	24, // 59: understudy.module.v1.SessionSwitchLogService.CheckSwitching:output_type -> understudy.module.v1.CheckSwitchingResponse
+	27, // 60: understudy.module.v1.NoticeService.SendNotice:output_type -> understudy.module.v1.SendNoticeResponse
+	29, // 61: understudy.module.v1.OwnSettingsService.GetSettings:output_type -> understudy.module.v1.GetSettingsResponse
+	31, // 62: understudy.module.v1.StorageService.GetValue:output_type -> understudy.module.v1.GetValueResponse
+	33, // 63: understudy.module.v1.StorageService.PutValue:output_type -> understudy.module.v1.PutValueResponse
+	35, // 64: understudy.module.v1.StorageService.DeleteValue:output_type -> understudy.module.v1.DeleteValueResponse
+	37, // 65: understudy.module.v1.StorageService.ListKeys:output_type -> understudy.module.v1.ListKeysResponse
+	39, // 66: understudy.module.v1.AuditService.WriteEntry:output_type -> understudy.module.v1.WriteEntryResponse
+	42, // 67: understudy.module.v1.LanguageService.ListLanguages:output_type -> understudy.module.v1.ListLanguagesResponse
+	44, // 68: understudy.module.v1.LanguageService.PutLanguage:output_type -> understudy.module.v1.PutLanguageResponse
+	46, // 69: understudy.module.v1.LanguageService.DeleteLanguage:output_type -> understudy.module.v1.DeleteLanguageResponse
+	48, // 70: understudy.module.v1.ContributionService.Publish:output_type -> understudy.module.v1.PublishResponse
+	50, // [50:71] is the sub-list for method output_type
+	29, // [29:50] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_understudy_module_v1_host_proto_init() }
@@ -1884,9 +3054,9 @@ func file_understudy_module_v1_host_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_understudy_module_v1_host_proto_rawDesc), len(file_understudy_module_v1_host_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   32,
+			NumMessages:   52,
 			NumExtensions: 0,
-			NumServices:   7,
+			NumServices:   8,
 		},
 		GoTypes:           file_understudy_module_v1_host_proto_goTypes,
 		DependencyIndexes: file_understudy_module_v1_host_proto_depIdxs,

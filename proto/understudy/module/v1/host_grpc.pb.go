@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	DirectoryService_SearchAccounts_FullMethodName = "/understudy.module.v1.DirectoryService/SearchAccounts"
 	DirectoryService_GetAccount_FullMethodName     = "/understudy.module.v1.DirectoryService/GetAccount"
+	DirectoryService_ListRoles_FullMethodName      = "/understudy.module.v1.DirectoryService/ListRoles"
 )
 
 // DirectoryServiceClient is the client API for DirectoryService service.
@@ -33,6 +34,8 @@ type DirectoryServiceClient interface {
 	SearchAccounts(ctx context.Context, in *SearchAccountsRequest, opts ...grpc.CallOption) (*SearchAccountsResponse, error)
 	// GetAccount returns one account, NotFound when there is none.
 	GetAccount(ctx context.Context, in *GetAccountRequest, opts ...grpc.CallOption) (*GetAccountResponse, error)
+	// ListRoles returns the roles of staff by name.
+	ListRoles(ctx context.Context, in *ListRolesRequest, opts ...grpc.CallOption) (*ListRolesResponse, error)
 }
 
 type directoryServiceClient struct {
@@ -63,6 +66,16 @@ func (c *directoryServiceClient) GetAccount(ctx context.Context, in *GetAccountR
 	return out, nil
 }
 
+func (c *directoryServiceClient) ListRoles(ctx context.Context, in *ListRolesRequest, opts ...grpc.CallOption) (*ListRolesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRolesResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_ListRoles_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DirectoryServiceServer is the server API for DirectoryService service.
 // All implementations must embed UnimplementedDirectoryServiceServer
 // for forward compatibility.
@@ -73,6 +86,8 @@ type DirectoryServiceServer interface {
 	SearchAccounts(context.Context, *SearchAccountsRequest) (*SearchAccountsResponse, error)
 	// GetAccount returns one account, NotFound when there is none.
 	GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error)
+	// ListRoles returns the roles of staff by name.
+	ListRoles(context.Context, *ListRolesRequest) (*ListRolesResponse, error)
 	mustEmbedUnimplementedDirectoryServiceServer()
 }
 
@@ -88,6 +103,9 @@ func (UnimplementedDirectoryServiceServer) SearchAccounts(context.Context, *Sear
 }
 func (UnimplementedDirectoryServiceServer) GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetAccount not implemented")
+}
+func (UnimplementedDirectoryServiceServer) ListRoles(context.Context, *ListRolesRequest) (*ListRolesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRoles not implemented")
 }
 func (UnimplementedDirectoryServiceServer) mustEmbedUnimplementedDirectoryServiceServer() {}
 func (UnimplementedDirectoryServiceServer) testEmbeddedByValue()                          {}
@@ -146,6 +164,24 @@ func _DirectoryService_GetAccount_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DirectoryService_ListRoles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRolesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).ListRoles(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_ListRoles_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).ListRoles(ctx, req.(*ListRolesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DirectoryService_ServiceDesc is the grpc.ServiceDesc for DirectoryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -161,23 +197,49 @@ var DirectoryService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetAccount",
 			Handler:    _DirectoryService_GetAccount_Handler,
 		},
+		{
+			MethodName: "ListRoles",
+			Handler:    _DirectoryService_ListRoles_Handler,
+		},
 	},
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "understudy/module/v1/host.proto",
 }
 
 const (
-	SessionSwitchLogService_ListSessionSwitches_FullMethodName = "/understudy.module.v1.SessionSwitchLogService/ListSessionSwitches"
+	SessionSwitchLogService_ListSessionSwitches_FullMethodName    = "/understudy.module.v1.SessionSwitchLogService/ListSessionSwitches"
+	SessionSwitchLogService_GetSessionSwitch_FullMethodName       = "/understudy.module.v1.SessionSwitchLogService/GetSessionSwitch"
+	SessionSwitchLogService_ListSwitchEvents_FullMethodName       = "/understudy.module.v1.SessionSwitchLogService/ListSwitchEvents"
+	SessionSwitchLogService_EndSessionSwitch_FullMethodName       = "/understudy.module.v1.SessionSwitchLogService/EndSessionSwitch"
+	SessionSwitchLogService_RecheckSessionSwitches_FullMethodName = "/understudy.module.v1.SessionSwitchLogService/RecheckSessionSwitches"
+	SessionSwitchLogService_ExplainSwitch_FullMethodName          = "/understudy.module.v1.SessionSwitchLogService/ExplainSwitch"
+	SessionSwitchLogService_CheckSwitching_FullMethodName         = "/understudy.module.v1.SessionSwitchLogService/CheckSwitching"
 )
 
 // SessionSwitchLogServiceClient is the client API for SessionSwitchLogService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// SessionSwitchLogService reads the record of switches. Needs the grant session.switch.
+// SessionSwitchLogService reads the record of switches and ends those that run. Needs the grant
+// session.switch.
 type SessionSwitchLogServiceClient interface {
 	// ListSessionSwitches returns switches and refused attempts, newest first.
 	ListSessionSwitches(ctx context.Context, in *ListSessionSwitchesRequest, opts ...grpc.CallOption) (*ListSessionSwitchesResponse, error)
+	// GetSessionSwitch returns one, NotFound when there is none.
+	GetSessionSwitch(ctx context.Context, in *GetSessionSwitchRequest, opts ...grpc.CallOption) (*GetSessionSwitchResponse, error)
+	// ListSwitchEvents returns what happened during one, oldest first; NotFound when there is none.
+	ListSwitchEvents(ctx context.Context, in *ListSwitchEventsRequest, opts ...grpc.CallOption) (*ListSwitchEventsResponse, error)
+	// EndSessionSwitch ends one that runs, in the name of who asked for the page: an administrator, or
+	// a staff member who holds a capability of the module; a contact only one of its own customer's.
+	// FailedPrecondition when it has ended, PermissionDenied for others and under a borrowed name.
+	EndSessionSwitch(ctx context.Context, in *EndSessionSwitchRequest, opts ...grpc.CallOption) (*EndSessionSwitchResponse, error)
+	// RecheckSessionSwitches says that something the module decides by has changed: every switch that
+	// runs is decided again with its next request.
+	RecheckSessionSwitches(ctx context.Context, in *RecheckSessionSwitchesRequest, opts ...grpc.CallOption) (*RecheckSessionSwitchesResponse, error)
+	// ExplainSwitch holds a pair of accounts against the host's own rules.
+	ExplainSwitch(ctx context.Context, in *ExplainSwitchRequest, opts ...grpc.CallOption) (*ExplainSwitchResponse, error)
+	// CheckSwitching looks whether switching works: the way back, the clock, the record, the hook.
+	CheckSwitching(ctx context.Context, in *CheckSwitchingRequest, opts ...grpc.CallOption) (*CheckSwitchingResponse, error)
 }
 
 type sessionSwitchLogServiceClient struct {
@@ -198,14 +260,90 @@ func (c *sessionSwitchLogServiceClient) ListSessionSwitches(ctx context.Context,
 	return out, nil
 }
 
+func (c *sessionSwitchLogServiceClient) GetSessionSwitch(ctx context.Context, in *GetSessionSwitchRequest, opts ...grpc.CallOption) (*GetSessionSwitchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSessionSwitchResponse)
+	err := c.cc.Invoke(ctx, SessionSwitchLogService_GetSessionSwitch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionSwitchLogServiceClient) ListSwitchEvents(ctx context.Context, in *ListSwitchEventsRequest, opts ...grpc.CallOption) (*ListSwitchEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSwitchEventsResponse)
+	err := c.cc.Invoke(ctx, SessionSwitchLogService_ListSwitchEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionSwitchLogServiceClient) EndSessionSwitch(ctx context.Context, in *EndSessionSwitchRequest, opts ...grpc.CallOption) (*EndSessionSwitchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EndSessionSwitchResponse)
+	err := c.cc.Invoke(ctx, SessionSwitchLogService_EndSessionSwitch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionSwitchLogServiceClient) RecheckSessionSwitches(ctx context.Context, in *RecheckSessionSwitchesRequest, opts ...grpc.CallOption) (*RecheckSessionSwitchesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecheckSessionSwitchesResponse)
+	err := c.cc.Invoke(ctx, SessionSwitchLogService_RecheckSessionSwitches_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionSwitchLogServiceClient) ExplainSwitch(ctx context.Context, in *ExplainSwitchRequest, opts ...grpc.CallOption) (*ExplainSwitchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainSwitchResponse)
+	err := c.cc.Invoke(ctx, SessionSwitchLogService_ExplainSwitch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionSwitchLogServiceClient) CheckSwitching(ctx context.Context, in *CheckSwitchingRequest, opts ...grpc.CallOption) (*CheckSwitchingResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckSwitchingResponse)
+	err := c.cc.Invoke(ctx, SessionSwitchLogService_CheckSwitching_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SessionSwitchLogServiceServer is the server API for SessionSwitchLogService service.
 // All implementations must embed UnimplementedSessionSwitchLogServiceServer
 // for forward compatibility.
 //
-// SessionSwitchLogService reads the record of switches. Needs the grant session.switch.
+// SessionSwitchLogService reads the record of switches and ends those that run. Needs the grant
+// session.switch.
 type SessionSwitchLogServiceServer interface {
 	// ListSessionSwitches returns switches and refused attempts, newest first.
 	ListSessionSwitches(context.Context, *ListSessionSwitchesRequest) (*ListSessionSwitchesResponse, error)
+	// GetSessionSwitch returns one, NotFound when there is none.
+	GetSessionSwitch(context.Context, *GetSessionSwitchRequest) (*GetSessionSwitchResponse, error)
+	// ListSwitchEvents returns what happened during one, oldest first; NotFound when there is none.
+	ListSwitchEvents(context.Context, *ListSwitchEventsRequest) (*ListSwitchEventsResponse, error)
+	// EndSessionSwitch ends one that runs, in the name of who asked for the page: an administrator, or
+	// a staff member who holds a capability of the module; a contact only one of its own customer's.
+	// FailedPrecondition when it has ended, PermissionDenied for others and under a borrowed name.
+	EndSessionSwitch(context.Context, *EndSessionSwitchRequest) (*EndSessionSwitchResponse, error)
+	// RecheckSessionSwitches says that something the module decides by has changed: every switch that
+	// runs is decided again with its next request.
+	RecheckSessionSwitches(context.Context, *RecheckSessionSwitchesRequest) (*RecheckSessionSwitchesResponse, error)
+	// ExplainSwitch holds a pair of accounts against the host's own rules.
+	ExplainSwitch(context.Context, *ExplainSwitchRequest) (*ExplainSwitchResponse, error)
+	// CheckSwitching looks whether switching works: the way back, the clock, the record, the hook.
+	CheckSwitching(context.Context, *CheckSwitchingRequest) (*CheckSwitchingResponse, error)
 	mustEmbedUnimplementedSessionSwitchLogServiceServer()
 }
 
@@ -218,6 +356,24 @@ type UnimplementedSessionSwitchLogServiceServer struct{}
 
 func (UnimplementedSessionSwitchLogServiceServer) ListSessionSwitches(context.Context, *ListSessionSwitchesRequest) (*ListSessionSwitchesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSessionSwitches not implemented")
+}
+func (UnimplementedSessionSwitchLogServiceServer) GetSessionSwitch(context.Context, *GetSessionSwitchRequest) (*GetSessionSwitchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSessionSwitch not implemented")
+}
+func (UnimplementedSessionSwitchLogServiceServer) ListSwitchEvents(context.Context, *ListSwitchEventsRequest) (*ListSwitchEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSwitchEvents not implemented")
+}
+func (UnimplementedSessionSwitchLogServiceServer) EndSessionSwitch(context.Context, *EndSessionSwitchRequest) (*EndSessionSwitchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EndSessionSwitch not implemented")
+}
+func (UnimplementedSessionSwitchLogServiceServer) RecheckSessionSwitches(context.Context, *RecheckSessionSwitchesRequest) (*RecheckSessionSwitchesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecheckSessionSwitches not implemented")
+}
+func (UnimplementedSessionSwitchLogServiceServer) ExplainSwitch(context.Context, *ExplainSwitchRequest) (*ExplainSwitchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainSwitch not implemented")
+}
+func (UnimplementedSessionSwitchLogServiceServer) CheckSwitching(context.Context, *CheckSwitchingRequest) (*CheckSwitchingResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckSwitching not implemented")
 }
 func (UnimplementedSessionSwitchLogServiceServer) mustEmbedUnimplementedSessionSwitchLogServiceServer() {
 }
@@ -259,6 +415,114 @@ func _SessionSwitchLogService_ListSessionSwitches_Handler(srv interface{}, ctx c
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionSwitchLogService_GetSessionSwitch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSessionSwitchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionSwitchLogServiceServer).GetSessionSwitch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionSwitchLogService_GetSessionSwitch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionSwitchLogServiceServer).GetSessionSwitch(ctx, req.(*GetSessionSwitchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionSwitchLogService_ListSwitchEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSwitchEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionSwitchLogServiceServer).ListSwitchEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionSwitchLogService_ListSwitchEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionSwitchLogServiceServer).ListSwitchEvents(ctx, req.(*ListSwitchEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionSwitchLogService_EndSessionSwitch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EndSessionSwitchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionSwitchLogServiceServer).EndSessionSwitch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionSwitchLogService_EndSessionSwitch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionSwitchLogServiceServer).EndSessionSwitch(ctx, req.(*EndSessionSwitchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionSwitchLogService_RecheckSessionSwitches_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecheckSessionSwitchesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionSwitchLogServiceServer).RecheckSessionSwitches(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionSwitchLogService_RecheckSessionSwitches_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionSwitchLogServiceServer).RecheckSessionSwitches(ctx, req.(*RecheckSessionSwitchesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionSwitchLogService_ExplainSwitch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainSwitchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionSwitchLogServiceServer).ExplainSwitch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionSwitchLogService_ExplainSwitch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionSwitchLogServiceServer).ExplainSwitch(ctx, req.(*ExplainSwitchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionSwitchLogService_CheckSwitching_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckSwitchingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionSwitchLogServiceServer).CheckSwitching(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionSwitchLogService_CheckSwitching_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionSwitchLogServiceServer).CheckSwitching(ctx, req.(*CheckSwitchingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SessionSwitchLogService_ServiceDesc is the grpc.ServiceDesc for SessionSwitchLogService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -269,6 +533,140 @@ var SessionSwitchLogService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListSessionSwitches",
 			Handler:    _SessionSwitchLogService_ListSessionSwitches_Handler,
+		},
+		{
+			MethodName: "GetSessionSwitch",
+			Handler:    _SessionSwitchLogService_GetSessionSwitch_Handler,
+		},
+		{
+			MethodName: "ListSwitchEvents",
+			Handler:    _SessionSwitchLogService_ListSwitchEvents_Handler,
+		},
+		{
+			MethodName: "EndSessionSwitch",
+			Handler:    _SessionSwitchLogService_EndSessionSwitch_Handler,
+		},
+		{
+			MethodName: "RecheckSessionSwitches",
+			Handler:    _SessionSwitchLogService_RecheckSessionSwitches_Handler,
+		},
+		{
+			MethodName: "ExplainSwitch",
+			Handler:    _SessionSwitchLogService_ExplainSwitch_Handler,
+		},
+		{
+			MethodName: "CheckSwitching",
+			Handler:    _SessionSwitchLogService_CheckSwitching_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "understudy/module/v1/host.proto",
+}
+
+const (
+	NoticeService_SendNotice_FullMethodName = "/understudy.module.v1.NoticeService/SendNotice"
+)
+
+// NoticeServiceClient is the client API for NoticeService service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// NoticeService tells accounts something on their next page, and by mail. Needs the grant
+// notice.send.
+type NoticeServiceClient interface {
+	// SendNotice writes a notice, ResourceExhausted above 100 a minute.
+	SendNotice(ctx context.Context, in *SendNoticeRequest, opts ...grpc.CallOption) (*SendNoticeResponse, error)
+}
+
+type noticeServiceClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewNoticeServiceClient(cc grpc.ClientConnInterface) NoticeServiceClient {
+	return &noticeServiceClient{cc}
+}
+
+func (c *noticeServiceClient) SendNotice(ctx context.Context, in *SendNoticeRequest, opts ...grpc.CallOption) (*SendNoticeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SendNoticeResponse)
+	err := c.cc.Invoke(ctx, NoticeService_SendNotice_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// NoticeServiceServer is the server API for NoticeService service.
+// All implementations must embed UnimplementedNoticeServiceServer
+// for forward compatibility.
+//
+// NoticeService tells accounts something on their next page, and by mail. Needs the grant
+// notice.send.
+type NoticeServiceServer interface {
+	// SendNotice writes a notice, ResourceExhausted above 100 a minute.
+	SendNotice(context.Context, *SendNoticeRequest) (*SendNoticeResponse, error)
+	mustEmbedUnimplementedNoticeServiceServer()
+}
+
+// UnimplementedNoticeServiceServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedNoticeServiceServer struct{}
+
+func (UnimplementedNoticeServiceServer) SendNotice(context.Context, *SendNoticeRequest) (*SendNoticeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SendNotice not implemented")
+}
+func (UnimplementedNoticeServiceServer) mustEmbedUnimplementedNoticeServiceServer() {}
+func (UnimplementedNoticeServiceServer) testEmbeddedByValue()                       {}
+
+// UnsafeNoticeServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to NoticeServiceServer will
+// result in compilation errors.
+type UnsafeNoticeServiceServer interface {
+	mustEmbedUnimplementedNoticeServiceServer()
+}
+
+func RegisterNoticeServiceServer(s grpc.ServiceRegistrar, srv NoticeServiceServer) {
+	// If the following call panics, it indicates UnimplementedNoticeServiceServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&NoticeService_ServiceDesc, srv)
+}
+
+func _NoticeService_SendNotice_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SendNoticeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NoticeServiceServer).SendNotice(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NoticeService_SendNotice_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NoticeServiceServer).SendNotice(ctx, req.(*SendNoticeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// NoticeService_ServiceDesc is the grpc.ServiceDesc for NoticeService service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var NoticeService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "understudy.module.v1.NoticeService",
+	HandlerType: (*NoticeServiceServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "SendNotice",
+			Handler:    _NoticeService_SendNotice_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -33,6 +33,10 @@ const (
 	DecideMoment_DECIDE_MOMENT_START DecideMoment = 1
 	// During it, after a change of rights, settings or modules.
 	DecideMoment_DECIDE_MOMENT_RECHECK DecideMoment = 2
+	// During it, when the actor asks for more time.
+	DecideMoment_DECIDE_MOMENT_EXTEND DecideMoment = 3
+	// During it, when the actor asks to do more than read.
+	DecideMoment_DECIDE_MOMENT_ELEVATE DecideMoment = 4
 )
 
 // Enum value maps for DecideMoment.
@@ -41,11 +45,15 @@ var (
 		0: "DECIDE_MOMENT_UNSPECIFIED",
 		1: "DECIDE_MOMENT_START",
 		2: "DECIDE_MOMENT_RECHECK",
+		3: "DECIDE_MOMENT_EXTEND",
+		4: "DECIDE_MOMENT_ELEVATE",
 	}
 	DecideMoment_value = map[string]int32{
 		"DECIDE_MOMENT_UNSPECIFIED": 0,
 		"DECIDE_MOMENT_START":       1,
 		"DECIDE_MOMENT_RECHECK":     2,
+		"DECIDE_MOMENT_EXTEND":      3,
+		"DECIDE_MOMENT_ELEVATE":     4,
 	}
 )
 
@@ -129,6 +137,112 @@ func (SwitchMode) EnumDescriptor() ([]byte, []int) {
 	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{1}
 }
 
+// SwitchNoticeMoment says when somebody is told.
+type SwitchNoticeMoment int32
+
+const (
+	// Never valid.
+	SwitchNoticeMoment_SWITCH_NOTICE_MOMENT_UNSPECIFIED SwitchNoticeMoment = 0
+	// When it starts.
+	SwitchNoticeMoment_SWITCH_NOTICE_MOMENT_START SwitchNoticeMoment = 1
+	// When it has ended, however it ended.
+	SwitchNoticeMoment_SWITCH_NOTICE_MOMENT_END SwitchNoticeMoment = 2
+)
+
+// Enum value maps for SwitchNoticeMoment.
+var (
+	SwitchNoticeMoment_name = map[int32]string{
+		0: "SWITCH_NOTICE_MOMENT_UNSPECIFIED",
+		1: "SWITCH_NOTICE_MOMENT_START",
+		2: "SWITCH_NOTICE_MOMENT_END",
+	}
+	SwitchNoticeMoment_value = map[string]int32{
+		"SWITCH_NOTICE_MOMENT_UNSPECIFIED": 0,
+		"SWITCH_NOTICE_MOMENT_START":       1,
+		"SWITCH_NOTICE_MOMENT_END":         2,
+	}
+)
+
+func (x SwitchNoticeMoment) Enum() *SwitchNoticeMoment {
+	p := new(SwitchNoticeMoment)
+	*p = x
+	return p
+}
+
+func (x SwitchNoticeMoment) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SwitchNoticeMoment) Descriptor() protoreflect.EnumDescriptor {
+	return file_understudy_module_v1_session_switch_proto_enumTypes[2].Descriptor()
+}
+
+func (SwitchNoticeMoment) Type() protoreflect.EnumType {
+	return &file_understudy_module_v1_session_switch_proto_enumTypes[2]
+}
+
+func (x SwitchNoticeMoment) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SwitchNoticeMoment.Descriptor instead.
+func (SwitchNoticeMoment) EnumDescriptor() ([]byte, []int) {
+	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{2}
+}
+
+// NoticeAudience says to whom.
+type NoticeAudience int32
+
+const (
+	// Never valid.
+	NoticeAudience_NOTICE_AUDIENCE_UNSPECIFIED NoticeAudience = 0
+	// The account the actor became.
+	NoticeAudience_NOTICE_AUDIENCE_SUBJECT NoticeAudience = 1
+	// Every active administrator but the actor.
+	NoticeAudience_NOTICE_AUDIENCE_ADMINISTRATORS NoticeAudience = 2
+)
+
+// Enum value maps for NoticeAudience.
+var (
+	NoticeAudience_name = map[int32]string{
+		0: "NOTICE_AUDIENCE_UNSPECIFIED",
+		1: "NOTICE_AUDIENCE_SUBJECT",
+		2: "NOTICE_AUDIENCE_ADMINISTRATORS",
+	}
+	NoticeAudience_value = map[string]int32{
+		"NOTICE_AUDIENCE_UNSPECIFIED":    0,
+		"NOTICE_AUDIENCE_SUBJECT":        1,
+		"NOTICE_AUDIENCE_ADMINISTRATORS": 2,
+	}
+)
+
+func (x NoticeAudience) Enum() *NoticeAudience {
+	p := new(NoticeAudience)
+	*p = x
+	return p
+}
+
+func (x NoticeAudience) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NoticeAudience) Descriptor() protoreflect.EnumDescriptor {
+	return file_understudy_module_v1_session_switch_proto_enumTypes[3].Descriptor()
+}
+
+func (NoticeAudience) Type() protoreflect.EnumType {
+	return &file_understudy_module_v1_session_switch_proto_enumTypes[3]
+}
+
+func (x NoticeAudience) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NoticeAudience.Descriptor instead.
+func (NoticeAudience) EnumDescriptor() ([]byte, []int) {
+	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{3}
+}
+
 // SwitchEnd is how a switch ended.
 type SwitchEnd int32
 
@@ -153,21 +267,24 @@ const (
 	SwitchEnd_SWITCH_END_BY_ADMINISTRATOR SwitchEnd = 8
 	// The session ended without saying how.
 	SwitchEnd_SWITCH_END_SESSION_LOST SwitchEnd = 9
+	// The subject, or a contact of the subject's customer, ended it.
+	SwitchEnd_SWITCH_END_BY_SUBJECT SwitchEnd = 10
 )
 
 // Enum value maps for SwitchEnd.
 var (
 	SwitchEnd_name = map[int32]string{
-		0: "SWITCH_END_UNSPECIFIED",
-		1: "SWITCH_END_STOPPED",
-		2: "SWITCH_END_EXPIRED",
-		3: "SWITCH_END_SIGNED_OUT",
-		4: "SWITCH_END_ACTOR_INACTIVE",
-		5: "SWITCH_END_TARGET_INACTIVE",
-		6: "SWITCH_END_NOT_ALLOWED",
-		7: "SWITCH_END_MODULE_OFF",
-		8: "SWITCH_END_BY_ADMINISTRATOR",
-		9: "SWITCH_END_SESSION_LOST",
+		0:  "SWITCH_END_UNSPECIFIED",
+		1:  "SWITCH_END_STOPPED",
+		2:  "SWITCH_END_EXPIRED",
+		3:  "SWITCH_END_SIGNED_OUT",
+		4:  "SWITCH_END_ACTOR_INACTIVE",
+		5:  "SWITCH_END_TARGET_INACTIVE",
+		6:  "SWITCH_END_NOT_ALLOWED",
+		7:  "SWITCH_END_MODULE_OFF",
+		8:  "SWITCH_END_BY_ADMINISTRATOR",
+		9:  "SWITCH_END_SESSION_LOST",
+		10: "SWITCH_END_BY_SUBJECT",
 	}
 	SwitchEnd_value = map[string]int32{
 		"SWITCH_END_UNSPECIFIED":      0,
@@ -180,6 +297,7 @@ var (
 		"SWITCH_END_MODULE_OFF":       7,
 		"SWITCH_END_BY_ADMINISTRATOR": 8,
 		"SWITCH_END_SESSION_LOST":     9,
+		"SWITCH_END_BY_SUBJECT":       10,
 	}
 )
 
@@ -194,11 +312,11 @@ func (x SwitchEnd) String() string {
 }
 
 func (SwitchEnd) Descriptor() protoreflect.EnumDescriptor {
-	return file_understudy_module_v1_session_switch_proto_enumTypes[2].Descriptor()
+	return file_understudy_module_v1_session_switch_proto_enumTypes[4].Descriptor()
 }
 
 func (SwitchEnd) Type() protoreflect.EnumType {
-	return &file_understudy_module_v1_session_switch_proto_enumTypes[2]
+	return &file_understudy_module_v1_session_switch_proto_enumTypes[4]
 }
 
 func (x SwitchEnd) Number() protoreflect.EnumNumber {
@@ -207,7 +325,80 @@ func (x SwitchEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SwitchEnd.Descriptor instead.
 func (SwitchEnd) EnumDescriptor() ([]byte, []int) {
-	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{2}
+	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{4}
+}
+
+// SwitchEventKind says what sort of thing happened during a switch.
+type SwitchEventKind int32
+
+const (
+	// Something newer than the reader.
+	SwitchEventKind_SWITCH_EVENT_KIND_UNSPECIFIED SwitchEventKind = 0
+	// It started.
+	SwitchEventKind_SWITCH_EVENT_KIND_STARTED SwitchEventKind = 1
+	// A page was seen.
+	SwitchEventKind_SWITCH_EVENT_KIND_PAGE SwitchEventKind = 2
+	// Something was changed.
+	SwitchEventKind_SWITCH_EVENT_KIND_CHANGE SwitchEventKind = 3
+	// Something was refused because of the switch.
+	SwitchEventKind_SWITCH_EVENT_KIND_REFUSED SwitchEventKind = 4
+	// It was given more time.
+	SwitchEventKind_SWITCH_EVENT_KIND_EXTENDED SwitchEventKind = 5
+	// The actor was allowed to do more than read.
+	SwitchEventKind_SWITCH_EVENT_KIND_ELEVATED SwitchEventKind = 6
+	// It ended.
+	SwitchEventKind_SWITCH_EVENT_KIND_ENDED SwitchEventKind = 7
+)
+
+// Enum value maps for SwitchEventKind.
+var (
+	SwitchEventKind_name = map[int32]string{
+		0: "SWITCH_EVENT_KIND_UNSPECIFIED",
+		1: "SWITCH_EVENT_KIND_STARTED",
+		2: "SWITCH_EVENT_KIND_PAGE",
+		3: "SWITCH_EVENT_KIND_CHANGE",
+		4: "SWITCH_EVENT_KIND_REFUSED",
+		5: "SWITCH_EVENT_KIND_EXTENDED",
+		6: "SWITCH_EVENT_KIND_ELEVATED",
+		7: "SWITCH_EVENT_KIND_ENDED",
+	}
+	SwitchEventKind_value = map[string]int32{
+		"SWITCH_EVENT_KIND_UNSPECIFIED": 0,
+		"SWITCH_EVENT_KIND_STARTED":     1,
+		"SWITCH_EVENT_KIND_PAGE":        2,
+		"SWITCH_EVENT_KIND_CHANGE":      3,
+		"SWITCH_EVENT_KIND_REFUSED":     4,
+		"SWITCH_EVENT_KIND_EXTENDED":    5,
+		"SWITCH_EVENT_KIND_ELEVATED":    6,
+		"SWITCH_EVENT_KIND_ENDED":       7,
+	}
+)
+
+func (x SwitchEventKind) Enum() *SwitchEventKind {
+	p := new(SwitchEventKind)
+	*p = x
+	return p
+}
+
+func (x SwitchEventKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SwitchEventKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_understudy_module_v1_session_switch_proto_enumTypes[5].Descriptor()
+}
+
+func (SwitchEventKind) Type() protoreflect.EnumType {
+	return &file_understudy_module_v1_session_switch_proto_enumTypes[5]
+}
+
+func (x SwitchEventKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SwitchEventKind.Descriptor instead.
+func (SwitchEventKind) EnumDescriptor() ([]byte, []int) {
+	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{5}
 }
 
 // DecideRequest is one question. The host has already seen that both accounts are active, that
@@ -223,7 +414,14 @@ type DecideRequest struct {
 	// The reason given, may be empty.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The module's settings, every declared key present.
-	Settings      map[string]string `protobuf:"bytes,5,rep,name=settings,proto3" json:"settings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Settings map[string]string `protobuf:"bytes,5,rep,name=settings,proto3" json:"settings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The number of the ticket the switch is for, may be empty.
+	Ticket string `protobuf:"bytes,6,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	// The switch that runs; unset at DECIDE_MOMENT_START.
+	SessionSwitch *SessionSwitch `protobuf:"bytes,7,opt,name=session_switch,json=sessionSwitch,proto3" json:"session_switch,omitempty"`
+	// At DECIDE_MOMENT_START: how many accounts the actor became in the hour before, each counted
+	// once and the target not counted.
+	RecentTargets int32 `protobuf:"varint,8,opt,name=recent_targets,json=recentTargets,proto3" json:"recent_targets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +491,27 @@ func (x *DecideRequest) GetSettings() map[string]string {
 	return nil
 }
 
+func (x *DecideRequest) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetSessionSwitch() *SessionSwitch {
+	if x != nil {
+		return x.SessionSwitch
+	}
+	return nil
+}
+
+func (x *DecideRequest) GetRecentTargets() int32 {
+	if x != nil {
+		return x.RecentTargets
+	}
+	return 0
+}
+
 // DecideResponse is the decision.
 type DecideResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -303,7 +522,13 @@ type DecideResponse struct {
 	// How much it may do.
 	Mode SwitchMode `protobuf:"varint,3,opt,name=mode,proto3,enum=understudy.module.v1.SwitchMode" json:"mode,omitempty"`
 	// The key of the sentence that says why not, when refused.
-	RefusalKey    string `protobuf:"bytes,4,opt,name=refusal_key,json=refusalKey,proto3" json:"refusal_key,omitempty"`
+	RefusalKey string `protobuf:"bytes,4,opt,name=refusal_key,json=refusalKey,proto3" json:"refusal_key,omitempty"`
+	// At DECIDE_MOMENT_START, when set: the actor's own password must have been given within this
+	// time, up to 15 minutes. The host asks for it; no module ever sees it.
+	PasswordWithin *durationpb.Duration `protobuf:"bytes,5,opt,name=password_within,json=passwordWithin,proto3" json:"password_within,omitempty"`
+	// At DECIDE_MOMENT_START: who shall be told, at most 8. The host writes what is due together with
+	// the start or the end, so that neither is without the other.
+	Notices       []*SwitchNotice `protobuf:"bytes,6,rep,name=notices,proto3" json:"notices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -366,6 +591,103 @@ func (x *DecideResponse) GetRefusalKey() string {
 	return ""
 }
 
+func (x *DecideResponse) GetPasswordWithin() *durationpb.Duration {
+	if x != nil {
+		return x.PasswordWithin
+	}
+	return nil
+}
+
+func (x *DecideResponse) GetNotices() []*SwitchNotice {
+	if x != nil {
+		return x.Notices
+	}
+	return nil
+}
+
+// SwitchNotice is somebody to be told of a switch.
+type SwitchNotice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When.
+	Moment SwitchNoticeMoment `protobuf:"varint,1,opt,name=moment,proto3,enum=understudy.module.v1.SwitchNoticeMoment" json:"moment,omitempty"`
+	// Who.
+	Audience NoticeAudience `protobuf:"varint,2,opt,name=audience,proto3,enum=understudy.module.v1.NoticeAudience" json:"audience,omitempty"`
+	// The key of the module's sentence; it may use {actor}, {subject}, {reason}, {ticket}, {start},
+	// {end} and {minutes}.
+	TextKey string `protobuf:"bytes,3,opt,name=text_key,json=textKey,proto3" json:"text_key,omitempty"`
+	// The declared page that tells more, empty for none.
+	Page string `protobuf:"bytes,4,opt,name=page,proto3" json:"page,omitempty"`
+	// Also by mail, where the host can send any.
+	Mail          bool `protobuf:"varint,5,opt,name=mail,proto3" json:"mail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SwitchNotice) Reset() {
+	*x = SwitchNotice{}
+	mi := &file_understudy_module_v1_session_switch_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SwitchNotice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SwitchNotice) ProtoMessage() {}
+
+func (x *SwitchNotice) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_session_switch_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SwitchNotice.ProtoReflect.Descriptor instead.
+func (*SwitchNotice) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SwitchNotice) GetMoment() SwitchNoticeMoment {
+	if x != nil {
+		return x.Moment
+	}
+	return SwitchNoticeMoment_SWITCH_NOTICE_MOMENT_UNSPECIFIED
+}
+
+func (x *SwitchNotice) GetAudience() NoticeAudience {
+	if x != nil {
+		return x.Audience
+	}
+	return NoticeAudience_NOTICE_AUDIENCE_UNSPECIFIED
+}
+
+func (x *SwitchNotice) GetTextKey() string {
+	if x != nil {
+		return x.TextKey
+	}
+	return ""
+}
+
+func (x *SwitchNotice) GetPage() string {
+	if x != nil {
+		return x.Page
+	}
+	return ""
+}
+
+func (x *SwitchNotice) GetMail() bool {
+	if x != nil {
+		return x.Mail
+	}
+	return false
+}
+
 // SessionSwitch is one switch, or one refused attempt at one, as it was recorded. Names and roles
 // are those of the time.
 type SessionSwitch struct {
@@ -401,14 +723,24 @@ type SessionSwitch struct {
 	// How much it may do.
 	Mode SwitchMode `protobuf:"varint,15,opt,name=mode,proto3,enum=understudy.module.v1.SwitchMode" json:"mode,omitempty"`
 	// For a refused attempt the code of the rule that refused; empty otherwise.
-	RefusalCode   string `protobuf:"bytes,16,opt,name=refusal_code,json=refusalCode,proto3" json:"refusal_code,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RefusalCode string `protobuf:"bytes,16,opt,name=refusal_code,json=refusalCode,proto3" json:"refusal_code,omitempty"`
+	// The number of the ticket it is for, may be empty.
+	Ticket string `protobuf:"bytes,17,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	// When the actor was allowed to do more than read, unset when that was not asked for.
+	ElevatedAt *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=elevated_at,json=elevatedAt,proto3" json:"elevated_at,omitempty"`
+	// How often it was given more time.
+	Extensions int32 `protobuf:"varint,19,opt,name=extensions,proto3" json:"extensions,omitempty"`
+	// Who ended it, by name, when somebody else than the actor did.
+	EndedBy string `protobuf:"bytes,20,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	// The customer of a subject that is a contact, zero for staff.
+	SubjectCustomerId int64 `protobuf:"varint,21,opt,name=subject_customer_id,json=subjectCustomerId,proto3" json:"subject_customer_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *SessionSwitch) Reset() {
 	*x = SessionSwitch{}
-	mi := &file_understudy_module_v1_session_switch_proto_msgTypes[2]
+	mi := &file_understudy_module_v1_session_switch_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +752,7 @@ func (x *SessionSwitch) String() string {
 func (*SessionSwitch) ProtoMessage() {}
 
 func (x *SessionSwitch) ProtoReflect() protoreflect.Message {
-	mi := &file_understudy_module_v1_session_switch_proto_msgTypes[2]
+	mi := &file_understudy_module_v1_session_switch_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +765,7 @@ func (x *SessionSwitch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSwitch.ProtoReflect.Descriptor instead.
 func (*SessionSwitch) Descriptor() ([]byte, []int) {
-	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{2}
+	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SessionSwitch) GetId() int64 {
@@ -548,26 +880,163 @@ func (x *SessionSwitch) GetRefusalCode() string {
 	return ""
 }
 
+func (x *SessionSwitch) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
+}
+
+func (x *SessionSwitch) GetElevatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ElevatedAt
+	}
+	return nil
+}
+
+func (x *SessionSwitch) GetExtensions() int32 {
+	if x != nil {
+		return x.Extensions
+	}
+	return 0
+}
+
+func (x *SessionSwitch) GetEndedBy() string {
+	if x != nil {
+		return x.EndedBy
+	}
+	return ""
+}
+
+func (x *SessionSwitch) GetSubjectCustomerId() int64 {
+	if x != nil {
+		return x.SubjectCustomerId
+	}
+	return 0
+}
+
+// SwitchEvent is one thing that happened during a switch.
+type SwitchEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When.
+	At *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// What sort of thing.
+	Kind SwitchEventKind `protobuf:"varint,2,opt,name=kind,proto3,enum=understudy.module.v1.SwitchEventKind" json:"kind,omitempty"`
+	// What, in words of the asked language: a page's title, or what was done.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// What it was done to, or the address of a page, as the Activity Log writes it.
+	Object string `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
+	// Details by name.
+	Detail map[string]string `protobuf:"bytes,5,rep,name=detail,proto3" json:"detail,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// For a refusal the code of the rule that refused.
+	RefusalCode   string `protobuf:"bytes,6,opt,name=refusal_code,json=refusalCode,proto3" json:"refusal_code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SwitchEvent) Reset() {
+	*x = SwitchEvent{}
+	mi := &file_understudy_module_v1_session_switch_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SwitchEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SwitchEvent) ProtoMessage() {}
+
+func (x *SwitchEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_understudy_module_v1_session_switch_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SwitchEvent.ProtoReflect.Descriptor instead.
+func (*SwitchEvent) Descriptor() ([]byte, []int) {
+	return file_understudy_module_v1_session_switch_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SwitchEvent) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *SwitchEvent) GetKind() SwitchEventKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SwitchEventKind_SWITCH_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *SwitchEvent) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SwitchEvent) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *SwitchEvent) GetDetail() map[string]string {
+	if x != nil {
+		return x.Detail
+	}
+	return nil
+}
+
+func (x *SwitchEvent) GetRefusalCode() string {
+	if x != nil {
+		return x.RefusalCode
+	}
+	return ""
+}
+
 var File_understudy_module_v1_session_switch_proto protoreflect.FileDescriptor
 
 const file_understudy_module_v1_session_switch_proto_rawDesc = "" +
 	"\n" +
-	")understudy/module/v1/session_switch.proto\x12\x14understudy.module.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"understudy/module/v1/account.proto\"\xdb\x02\n" +
+	")understudy/module/v1/session_switch.proto\x12\x14understudy.module.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"understudy/module/v1/account.proto\"\xe6\x03\n" +
 	"\rDecideRequest\x12:\n" +
 	"\x06moment\x18\x01 \x01(\x0e2\".understudy.module.v1.DecideMomentR\x06moment\x123\n" +
 	"\x05actor\x18\x02 \x01(\v2\x1d.understudy.module.v1.AccountR\x05actor\x125\n" +
 	"\x06target\x18\x03 \x01(\v2\x1d.understudy.module.v1.AccountR\x06target\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12M\n" +
-	"\bsettings\x18\x05 \x03(\v21.understudy.module.v1.DecideRequest.SettingsEntryR\bsettings\x1a;\n" +
+	"\bsettings\x18\x05 \x03(\v21.understudy.module.v1.DecideRequest.SettingsEntryR\bsettings\x12\x16\n" +
+	"\x06ticket\x18\x06 \x01(\tR\x06ticket\x12J\n" +
+	"\x0esession_switch\x18\a \x01(\v2#.understudy.module.v1.SessionSwitchR\rsessionSwitch\x12%\n" +
+	"\x0erecent_targets\x18\b \x01(\x05R\rrecentTargets\x1a;\n" +
 	"\rSettingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb4\x02\n" +
 	"\x0eDecideResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12/\n" +
 	"\x05limit\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05limit\x124\n" +
 	"\x04mode\x18\x03 \x01(\x0e2 .understudy.module.v1.SwitchModeR\x04mode\x12\x1f\n" +
 	"\vrefusal_key\x18\x04 \x01(\tR\n" +
-	"refusalKey\"\x96\x05\n" +
+	"refusalKey\x12B\n" +
+	"\x0fpassword_within\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0epasswordWithin\x12<\n" +
+	"\anotices\x18\x06 \x03(\v2\".understudy.module.v1.SwitchNoticeR\anotices\"\xd5\x01\n" +
+	"\fSwitchNotice\x12@\n" +
+	"\x06moment\x18\x01 \x01(\x0e2(.understudy.module.v1.SwitchNoticeMomentR\x06moment\x12@\n" +
+	"\baudience\x18\x02 \x01(\x0e2$.understudy.module.v1.NoticeAudienceR\baudience\x12\x19\n" +
+	"\btext_key\x18\x03 \x01(\tR\atextKey\x12\x12\n" +
+	"\x04page\x18\x04 \x01(\tR\x04page\x12\x12\n" +
+	"\x04mail\x18\x05 \x01(\bR\x04mail\"\xd6\x06\n" +
 	"\rSessionSwitch\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x126\n" +
 	"\x05actor\x18\x02 \x01(\v2 .understudy.module.v1.AccountKeyR\x05actor\x12\x1d\n" +
@@ -589,16 +1058,44 @@ const file_understudy_module_v1_session_switch_proto_rawDesc = "" +
 	"\x02ip\x18\r \x01(\tR\x02ip\x12\x18\n" +
 	"\abrowser\x18\x0e \x01(\tR\abrowser\x124\n" +
 	"\x04mode\x18\x0f \x01(\x0e2 .understudy.module.v1.SwitchModeR\x04mode\x12!\n" +
-	"\frefusal_code\x18\x10 \x01(\tR\vrefusalCode*a\n" +
+	"\frefusal_code\x18\x10 \x01(\tR\vrefusalCode\x12\x16\n" +
+	"\x06ticket\x18\x11 \x01(\tR\x06ticket\x12;\n" +
+	"\velevated_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"elevatedAt\x12\x1e\n" +
+	"\n" +
+	"extensions\x18\x13 \x01(\x05R\n" +
+	"extensions\x12\x19\n" +
+	"\bended_by\x18\x14 \x01(\tR\aendedBy\x12.\n" +
+	"\x13subject_customer_id\x18\x15 \x01(\x03R\x11subjectCustomerId\"\xc5\x02\n" +
+	"\vSwitchEvent\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x129\n" +
+	"\x04kind\x18\x02 \x01(\x0e2%.understudy.module.v1.SwitchEventKindR\x04kind\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x16\n" +
+	"\x06object\x18\x04 \x01(\tR\x06object\x12E\n" +
+	"\x06detail\x18\x05 \x03(\v2-.understudy.module.v1.SwitchEvent.DetailEntryR\x06detail\x12!\n" +
+	"\frefusal_code\x18\x06 \x01(\tR\vrefusalCode\x1a9\n" +
+	"\vDetailEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x96\x01\n" +
 	"\fDecideMoment\x12\x1d\n" +
 	"\x19DECIDE_MOMENT_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DECIDE_MOMENT_START\x10\x01\x12\x19\n" +
-	"\x15DECIDE_MOMENT_RECHECK\x10\x02*Z\n" +
+	"\x15DECIDE_MOMENT_RECHECK\x10\x02\x12\x18\n" +
+	"\x14DECIDE_MOMENT_EXTEND\x10\x03\x12\x19\n" +
+	"\x15DECIDE_MOMENT_ELEVATE\x10\x04*Z\n" +
 	"\n" +
 	"SwitchMode\x12\x1b\n" +
 	"\x17SWITCH_MODE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SWITCH_MODE_FULL\x10\x01\x12\x19\n" +
-	"\x15SWITCH_MODE_READ_ONLY\x10\x02*\xa6\x02\n" +
+	"\x15SWITCH_MODE_READ_ONLY\x10\x02*x\n" +
+	"\x12SwitchNoticeMoment\x12$\n" +
+	" SWITCH_NOTICE_MOMENT_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aSWITCH_NOTICE_MOMENT_START\x10\x01\x12\x1c\n" +
+	"\x18SWITCH_NOTICE_MOMENT_END\x10\x02*r\n" +
+	"\x0eNoticeAudience\x12\x1f\n" +
+	"\x1bNOTICE_AUDIENCE_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17NOTICE_AUDIENCE_SUBJECT\x10\x01\x12\"\n" +
+	"\x1eNOTICE_AUDIENCE_ADMINISTRATORS\x10\x02*\xc1\x02\n" +
 	"\tSwitchEnd\x12\x1a\n" +
 	"\x16SWITCH_END_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12SWITCH_END_STOPPED\x10\x01\x12\x16\n" +
@@ -609,7 +1106,18 @@ const file_understudy_module_v1_session_switch_proto_rawDesc = "" +
 	"\x16SWITCH_END_NOT_ALLOWED\x10\x06\x12\x19\n" +
 	"\x15SWITCH_END_MODULE_OFF\x10\a\x12\x1f\n" +
 	"\x1bSWITCH_END_BY_ADMINISTRATOR\x10\b\x12\x1b\n" +
-	"\x17SWITCH_END_SESSION_LOST\x10\t2k\n" +
+	"\x17SWITCH_END_SESSION_LOST\x10\t\x12\x19\n" +
+	"\x15SWITCH_END_BY_SUBJECT\x10\n" +
+	"*\x89\x02\n" +
+	"\x0fSwitchEventKind\x12!\n" +
+	"\x1dSWITCH_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19SWITCH_EVENT_KIND_STARTED\x10\x01\x12\x1a\n" +
+	"\x16SWITCH_EVENT_KIND_PAGE\x10\x02\x12\x1c\n" +
+	"\x18SWITCH_EVENT_KIND_CHANGE\x10\x03\x12\x1d\n" +
+	"\x19SWITCH_EVENT_KIND_REFUSED\x10\x04\x12\x1e\n" +
+	"\x1aSWITCH_EVENT_KIND_EXTENDED\x10\x05\x12\x1e\n" +
+	"\x1aSWITCH_EVENT_KIND_ELEVATED\x10\x06\x12\x1b\n" +
+	"\x17SWITCH_EVENT_KIND_ENDED\x10\a2k\n" +
 	"\x14SessionSwitchService\x12S\n" +
 	"\x06Decide\x12#.understudy.module.v1.DecideRequest\x1a$.understudy.module.v1.DecideResponseBJZHgithub.com/understudy-crm/understudy/proto/understudy/module/v1;modulev1b\x06proto3"
 
@@ -625,42 +1133,57 @@ func file_understudy_module_v1_session_switch_proto_rawDescGZIP() []byte {
 	return file_understudy_module_v1_session_switch_proto_rawDescData
 }
 
-var file_understudy_module_v1_session_switch_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_understudy_module_v1_session_switch_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_understudy_module_v1_session_switch_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_understudy_module_v1_session_switch_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_understudy_module_v1_session_switch_proto_goTypes = []any{
 	(DecideMoment)(0),             // 0: understudy.module.v1.DecideMoment
 	(SwitchMode)(0),               // 1: understudy.module.v1.SwitchMode
-	(SwitchEnd)(0),                // 2: understudy.module.v1.SwitchEnd
-	(*DecideRequest)(nil),         // 3: understudy.module.v1.DecideRequest
-	(*DecideResponse)(nil),        // 4: understudy.module.v1.DecideResponse
-	(*SessionSwitch)(nil),         // 5: understudy.module.v1.SessionSwitch
-	nil,                           // 6: understudy.module.v1.DecideRequest.SettingsEntry
-	(*Account)(nil),               // 7: understudy.module.v1.Account
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
-	(*AccountKey)(nil),            // 9: understudy.module.v1.AccountKey
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(SwitchNoticeMoment)(0),       // 2: understudy.module.v1.SwitchNoticeMoment
+	(NoticeAudience)(0),           // 3: understudy.module.v1.NoticeAudience
+	(SwitchEnd)(0),                // 4: understudy.module.v1.SwitchEnd
+	(SwitchEventKind)(0),          // 5: understudy.module.v1.SwitchEventKind
+	(*DecideRequest)(nil),         // 6: understudy.module.v1.DecideRequest
+	(*DecideResponse)(nil),        // 7: understudy.module.v1.DecideResponse
+	(*SwitchNotice)(nil),          // 8: understudy.module.v1.SwitchNotice
+	(*SessionSwitch)(nil),         // 9: understudy.module.v1.SessionSwitch
+	(*SwitchEvent)(nil),           // 10: understudy.module.v1.SwitchEvent
+	nil,                           // 11: understudy.module.v1.DecideRequest.SettingsEntry
+	nil,                           // 12: understudy.module.v1.SwitchEvent.DetailEntry
+	(*Account)(nil),               // 13: understudy.module.v1.Account
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
+	(*AccountKey)(nil),            // 15: understudy.module.v1.AccountKey
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_understudy_module_v1_session_switch_proto_depIdxs = []int32{
 	0,  // 0: understudy.module.v1.DecideRequest.moment:type_name -> understudy.module.v1.DecideMoment
-	7,  // 1: understudy.module.v1.DecideRequest.actor:type_name -> understudy.module.v1.Account
-	7,  // 2: understudy.module.v1.DecideRequest.target:type_name -> understudy.module.v1.Account
-	6,  // 3: understudy.module.v1.DecideRequest.settings:type_name -> understudy.module.v1.DecideRequest.SettingsEntry
-	8,  // 4: understudy.module.v1.DecideResponse.limit:type_name -> google.protobuf.Duration
-	1,  // 5: understudy.module.v1.DecideResponse.mode:type_name -> understudy.module.v1.SwitchMode
-	9,  // 6: understudy.module.v1.SessionSwitch.actor:type_name -> understudy.module.v1.AccountKey
-	9,  // 7: understudy.module.v1.SessionSwitch.subject:type_name -> understudy.module.v1.AccountKey
-	10, // 8: understudy.module.v1.SessionSwitch.started_at:type_name -> google.protobuf.Timestamp
-	10, // 9: understudy.module.v1.SessionSwitch.expires_at:type_name -> google.protobuf.Timestamp
-	10, // 10: understudy.module.v1.SessionSwitch.ended_at:type_name -> google.protobuf.Timestamp
-	2,  // 11: understudy.module.v1.SessionSwitch.end:type_name -> understudy.module.v1.SwitchEnd
-	1,  // 12: understudy.module.v1.SessionSwitch.mode:type_name -> understudy.module.v1.SwitchMode
-	3,  // 13: understudy.module.v1.SessionSwitchService.Decide:input_type -> understudy.module.v1.DecideRequest
-	4,  // 14: understudy.module.v1.SessionSwitchService.Decide:output_type -> understudy.module.v1.DecideResponse
-	14, // [14:15] is the sub-list for method output_type
-	13, // [13:14] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	13, // 1: understudy.module.v1.DecideRequest.actor:type_name -> understudy.module.v1.Account
+	13, // 2: understudy.module.v1.DecideRequest.target:type_name -> understudy.module.v1.Account
+	11, // 3: understudy.module.v1.DecideRequest.settings:type_name -> understudy.module.v1.DecideRequest.SettingsEntry
+	9,  // 4: understudy.module.v1.DecideRequest.session_switch:type_name -> understudy.module.v1.SessionSwitch
+	14, // 5: understudy.module.v1.DecideResponse.limit:type_name -> google.protobuf.Duration
+	1,  // 6: understudy.module.v1.DecideResponse.mode:type_name -> understudy.module.v1.SwitchMode
+	14, // 7: understudy.module.v1.DecideResponse.password_within:type_name -> google.protobuf.Duration
+	8,  // 8: understudy.module.v1.DecideResponse.notices:type_name -> understudy.module.v1.SwitchNotice
+	2,  // 9: understudy.module.v1.SwitchNotice.moment:type_name -> understudy.module.v1.SwitchNoticeMoment
+	3,  // 10: understudy.module.v1.SwitchNotice.audience:type_name -> understudy.module.v1.NoticeAudience
+	15, // 11: understudy.module.v1.SessionSwitch.actor:type_name -> understudy.module.v1.AccountKey
+	15, // 12: understudy.module.v1.SessionSwitch.subject:type_name -> understudy.module.v1.AccountKey
+	16, // 13: understudy.module.v1.SessionSwitch.started_at:type_name -> google.protobuf.Timestamp
+	16, // 14: understudy.module.v1.SessionSwitch.expires_at:type_name -> google.protobuf.Timestamp
+	16, // 15: understudy.module.v1.SessionSwitch.ended_at:type_name -> google.protobuf.Timestamp
+	4,  // 16: understudy.module.v1.SessionSwitch.end:type_name -> understudy.module.v1.SwitchEnd
+	1,  // 17: understudy.module.v1.SessionSwitch.mode:type_name -> understudy.module.v1.SwitchMode
+	16, // 18: understudy.module.v1.SessionSwitch.elevated_at:type_name -> google.protobuf.Timestamp
+	16, // 19: understudy.module.v1.SwitchEvent.at:type_name -> google.protobuf.Timestamp
+	5,  // 20: understudy.module.v1.SwitchEvent.kind:type_name -> understudy.module.v1.SwitchEventKind
+	12, // 21: understudy.module.v1.SwitchEvent.detail:type_name -> understudy.module.v1.SwitchEvent.DetailEntry
+	6,  // 22: understudy.module.v1.SessionSwitchService.Decide:input_type -> understudy.module.v1.DecideRequest
+	7,  // 23: understudy.module.v1.SessionSwitchService.Decide:output_type -> understudy.module.v1.DecideResponse
+	23, // [23:24] is the sub-list for method output_type
+	22, // [22:23] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_understudy_module_v1_session_switch_proto_init() }
@@ -674,8 +1197,8 @@ func file_understudy_module_v1_session_switch_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_understudy_module_v1_session_switch_proto_rawDesc), len(file_understudy_module_v1_session_switch_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   4,
+			NumEnums:      6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
