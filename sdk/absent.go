@@ -30,6 +30,7 @@ func (absent) Roles(context.Context) ([]Role, error) { return nil, errNoHost }
 func (absentLog) Switch(context.Context, int64) (SessionSwitch, error) {
 	return SessionSwitch{}, errNoHost
 }
+
 func (absentLog) End(context.Context, int64) (SessionSwitch, error) {
 	return SessionSwitch{}, errNoHost
 }
@@ -38,6 +39,7 @@ func (absentLog) Check(context.Context) ([]SwitchingCheck, error) { return nil, 
 func (absentLog) Events(context.Context, int64, string, string, int) ([]SwitchEvent, string, error) {
 	return nil, "", errNoHost
 }
+
 func (absentLog) Explain(context.Context, AccountKey, AccountKey) ([]SwitchRule, error) {
 	return nil, errNoHost
 }
