@@ -41,6 +41,8 @@ type App struct {
 	passwords passwords
 	logKept   LogKept
 	logTrims  logTrims
+	mail      bool
+	sent      sentNotices
 }
 
 // New makes an App. Until SetSwitchPolicy is called every switch is refused.
@@ -57,6 +59,10 @@ func New(o Options) *App {
 
 // SetSwitchPolicy says who decides session switches. Call it before the first request.
 func (a *App) SetSwitchPolicy(p SwitchPolicy) { a.policy = p }
+
+// UseMail has notices that ask for it go out by mail, too. Call it before the first request, and have
+// somebody send what DueMail gives.
+func (a *App) UseMail() { a.mail = true }
 
 // Version is the host's own version.
 func (a *App) Version() string { return a.version }

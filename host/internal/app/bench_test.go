@@ -18,6 +18,17 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
+// The same without a switch, when a request also learns whether there are notices to read.
+func BenchmarkResolveAsOneself(b *testing.B) {
+	s := hosttest.NewSite(b)
+	v := s.SignIn(b, ben)
+	for b.Loop() {
+		if v.Who().Switched() {
+			b.Fatal("switched")
+		}
+	}
+}
+
 // A switch and the way back: two new secrets, two records, two audit entries, two transactions.
 func BenchmarkSwitchAndReturn(b *testing.B) {
 	s := hosttest.NewSite(b)

@@ -284,6 +284,9 @@ func (a *App) DeleteContact(ctx context.Context, who crm.Who, id int64) error {
 		if _, err := a.dropSessions(ctx, tx, c.Key(), func(crm.Session) bool { return true }); err != nil {
 			return "", nil, err
 		}
+		if err := tx.DeleteNotices(ctx, c.Key()); err != nil {
+			return "", nil, err
+		}
 		if err := tx.DeleteContact(ctx, id); err != nil {
 			return "", nil, err
 		}

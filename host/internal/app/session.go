@@ -21,6 +21,7 @@ type Resolution struct {
 	// the one it sent, which is dead.
 	NewSecret string
 	Notice    crm.Notice // a sentence for the next page
+	Unread    bool       // App.Notices has something to tell
 }
 
 // Resolve says who makes a request that carries secret. It is the only place that does. A switch
@@ -45,7 +46,7 @@ func (a *App) Resolve(ctx context.Context, secret string, client crm.Client) (Re
 	case !r.Actor.Active:
 		return Resolution{}, a.endSession(ctx, who, crm.EndActorInactive)
 	}
-	resolution := Resolution{Who: who, Notice: r.Session.Notice}
+	resolution := Resolution{Who: who, Notice: r.Session.Notice, Unread: r.Unread}
 	if who.Session.Switched() {
 		if resolution, err = a.recheck(ctx, r, resolution); err != nil {
 			return Resolution{}, err

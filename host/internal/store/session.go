@@ -17,10 +17,13 @@ type Resolved struct {
 	Subject  crm.Account
 	Switch   crm.Switch // id 0 when the session is under none
 	Revision int64
+	Unread   bool // the actor has notices to read, and is under no switch
 }
 
-// resolveQuery joins the session with both people, wherever their rows are.
+// resolveQuery joins the session with both people, wherever their rows are, and looks whether there is
+// anything to tell them.
 const resolveQuery = `SELECT au.revision,
+	s.switch_id = 0 AND EXISTS (SELECT 1 FROM account_notices n WHERE n.account_kind = s.actor_kind AND n.account_id = s.actor_id AND n.read_at = 0),
 	s.id, s.form_key, s.actor_kind, s.actor_id, s.subject_kind, s.subject_id, s.switch_id, s.version, s.decided,
 	s.created_at, s.seen_at, s.expires_at, s.ip, s.browser, s.notice,
 	COALESCE(a.id, 0), COALESCE(a.email, ''), COALESCE(a.name, ''), COALESCE(a.administrator, FALSE), COALESCE(a.active, FALSE),
@@ -70,7 +73,7 @@ func scanResolved(row scanner) (Resolved, error) {
 		w              = &r.Switch
 		start, exp, en int64
 	)
-	dest := append([]any{&r.Revision}, s.dest(&r.Session)...)
+	dest := append([]any{&r.Revision, &r.Unread}, s.dest(&r.Session)...)
 	dest = append(append(dest, actor.dest()...), subject.dest()...)
 	dest = append(dest, &w.ID, &w.ActorName, &w.ActorRole, &w.SubjectName, &w.SubjectDetail, &w.Mode, &w.Reason, &start, &exp, &en, &w.End)
 	if err := row.Scan(dest...); err != nil {

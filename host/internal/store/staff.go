@@ -63,5 +63,15 @@ func (t Tx) OtherActiveAdministrators(ctx context.Context, id int64) (int64, err
 	return t.count(ctx, `SELECT COUNT(*) FROM staff WHERE administrator AND active AND id <> $1`, id)
 }
 
+// Administrators lists the active administrators.
+func (t Tx) Administrators(ctx context.Context) ([]crm.Account, error) {
+	list, err := all(ctx, t, "list administrators", scanStaffAccount, staffAccount+`WHERE s.administrator AND s.active ORDER BY s.id`)
+	accounts := make([]crm.Account, len(list))
+	for i, c := range list {
+		accounts[i] = c.Account
+	}
+	return accounts, err
+}
+
 // nullable is NULL for id 0.
 func nullable(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }

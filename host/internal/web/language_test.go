@@ -117,7 +117,7 @@ func TestEveryKeyThatIsUsedExists(t *testing.T) {
 // refusals finds the keys of errors in the sources of the layers below.
 var refusals = []*regexp.Regexp{
 	regexp.MustCompile(`Refuse\(\s*(?:crm\.)?[A-Za-z]+,\s*"([a-z0-9_]+)"`),
-	regexp.MustCompile(`Key:\s*"([a-z0-9_]+)"`),
+	regexp.MustCompile(`\bKey:\s*"([a-z0-9_]+)"`),
 	regexp.MustCompile(`(?:found|taken)\([^\n]*"([a-z]+_[a-z0-9_]+)"\)`),
 }
 

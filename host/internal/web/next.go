@@ -1,28 +1,13 @@
 package web
 
 import (
-	"net/url"
-	"path"
 	"strings"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-// isLocal tells whether an address, sent by anybody, leads nowhere but into this site: no host, no
-// backslash (which browsers read as a slash), no control character, no way up.
-func isLocal(address string) bool {
-	if !strings.HasPrefix(address, "/") || strings.HasPrefix(address, "//") || len(address) > 2000 {
-		return false
-	}
-	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
-		return false
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil {
-		return false
-	}
-	return !strings.ContainsAny(u.Path, "\\\r\n") && !strings.HasPrefix(u.Path, "//") && path.Clean(u.Path) == u.Path
-}
+// isLocal tells whether an address leads nowhere but into this site.
+func isLocal(address string) bool { return crm.IsLocal(address) }
 
 // nextAddress is where to go after a sign-in: next when it leads into the area, its home otherwise.
 func nextAddress(next string, area crm.Area) string {

@@ -13,22 +13,25 @@ import (
 // Page is what stands around every page. All of it comes from one answer to "who is this": the
 // subject's name, rights, language and theme, and the actor only in the banner.
 type Page struct {
-	Title     string
-	Heading   string // the h1, when it says more than the title
-	Area      crm.Area
-	Language  string
-	Dir       string
-	Theme     string // "light", "dark", or empty for what the machine prefers
-	SiteName  string
-	Version   string
-	Signed    bool
-	Switched  bool
-	Who       crm.Who
-	Initials  string
-	Menu      []menuItem
-	Navbar    []navItem
-	Banner    *banner
-	Notices   []string
+	Title    string
+	Heading  string // the h1, when it says more than the title
+	Area     crm.Area
+	Language string
+	Dir      string
+	Theme    string // "light", "dark", or empty for what the machine prefers
+	SiteName string
+	Version  string
+	Signed   bool
+	Switched bool
+	Who      crm.Who
+	Initials string
+	Menu     []menuItem
+	Navbar   []navItem
+	Banner   *banner
+	Notices  []string
+
+	AccountNotices []accountNotice // newest first
+
 	Languages []languageChoice
 	Token     string // of this session and subject, for every form
 	Address   string // of this page, for forms that come back to it
@@ -93,6 +96,7 @@ func (v *visit) newPage(title string) *Page {
 	p.Menu = v.menu()
 	p.Navbar = v.navbar()
 	p.Banner = v.banner(p.Navbar)
+	p.addAccountNotices()
 	return p
 }
 

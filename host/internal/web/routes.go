@@ -82,6 +82,8 @@ func openRoutes() []route {
 		{get, "/logout", both, open, public, (*visit).askLogout},
 		{post, "/logout", both, open, signedIn, (*visit).logout},
 		{post, "/preferences", both, write, signedIn, (*visit).savePreferences},
+		{post, "/notices/{id}/dismiss", both, sensitive, signedIn, (*visit).dismissNotice}, // a borrowed name leaves no read mark
+		{post, "/notices/dismiss", both, sensitive, signedIn, (*visit).dismissNotices},
 	}
 }
 

@@ -73,7 +73,7 @@ func (v *visit) resolve() error {
 		return err
 	}
 	resolution, _ := session.Values[resolutionKey{}].(app.Resolution)
-	v.who, v.notice = resolution.Who, resolution.Notice
+	v.who, v.notice, v.unread = resolution.Who, resolution.Notice, resolution.Unread
 	v.who.Client = v.client
 	if resolution.NewSecret != "" {
 		v.ended = true

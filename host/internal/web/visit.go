@@ -24,6 +24,7 @@ type visit struct {
 	client   crm.Client
 	who      crm.Who
 	notice   crm.Notice
+	unread   bool // the account at the screen has notices to read
 	lang     string
 	body     []byte // of a module's page, as it came
 	answered bool
