@@ -13,6 +13,7 @@ import (
 
 var (
 	navbarIDPattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+	shortcutPattern   = regexp.MustCompile(`^[a-z]?$`)
 	settingKeyPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 )
 
@@ -54,7 +55,11 @@ func (c *checker) key(where, key string) {
 func (c *checker) capabilities(m manifest.Manifest) {
 	var declared []string
 	for _, capability := range c.contributions.Capabilities {
-		c.key("capability "+capability.Key, capability.LabelKey)
+		where := "capability " + capability.Key
+		c.key(where, capability.LabelKey)
+		if capability.Kind != "" && capability.Kind != Staff && capability.Kind != Contact {
+			c.fail(where, "the Kind must be Staff, Contact or empty")
+		}
 		declared = append(declared, capability.Key)
 	}
 	listed := slices.Sorted(slices.Values(m.Capabilities))
@@ -148,6 +153,9 @@ func (c *checker) navbar() {
 			c.fail(where, "the ID must be lower-case letters, digits and dashes, and used once")
 		}
 		seen[item.ID] = true
+		if !shortcutPattern.MatchString(item.Shortcut) {
+			c.fail(where, "the Shortcut must be one letter a to z")
+		}
 		if !item.Action.Restore {
 			c.page(where, item.Action.Page)
 		}

@@ -74,6 +74,13 @@ func TestMistakesAreSentencesAtStart(t *testing.T) {
 		}},
 		{"missing message", `no message "other"`, func(m *Module) { m.Contributions.Pages[0].TitleKey = "other" }},
 		{"capability not in the manifest", "module.json lists [greet], Contributions declares []", func(m *Module) { m.Contributions.Capabilities = nil }},
+		{"capability of nobody known", "the Kind must be Staff, Contact or empty", func(m *Module) { m.Contributions.Capabilities[0].Kind = "robot" }},
+		{"shortcut in capitals", "the Shortcut must be one letter a to z", func(m *Module) {
+			m.Contributions.Navbar = []NavbarItem{{ID: "a", LabelKey: "title", Shortcut: "A", Action: RestoreSession()}}
+		}},
+		{"shortcut of two letters", "the Shortcut must be one letter a to z", func(m *Module) {
+			m.Contributions.Navbar = []NavbarItem{{ID: "a", LabelKey: "title", Shortcut: "ab", Action: RestoreSession()}}
+		}},
 		{"page without handler", "has no Handler", func(m *Module) { m.Contributions.Pages[0].Handler = nil }},
 		{"page without area", "has no Areas", func(m *Module) { m.Contributions.Pages[0].Areas = nil }},
 		{"page that climbs", "the path must begin", func(m *Module) { m.Contributions.Pages[0].Path = "/../x" }},

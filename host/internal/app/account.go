@@ -35,12 +35,16 @@ type AccountQuery struct {
 	TargetOf crm.AccountKey
 }
 
-// AccountMatch is a found account and, with TargetOf, the key of the rule that would refuse the
-// switch.
+// AccountMatch is a found account and, with TargetOf, what whoever chooses wants to know.
 type AccountMatch struct {
 	crm.Account
-	Refusal string
+	Refusal string   // the key of the rule that would refuse the switch
+	Online  bool     // it has used a session of its own within onlineFor
+	Acting  []string // who acts as it just now, by name
 }
+
+// onlineFor is how long after their last request people count as online.
+const onlineFor = 5 * time.Minute
 
 // SearchAccounts finds accounts by name, for modules with the grant to.
 func (a *App) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[AccountMatch], error) {
@@ -48,21 +52,52 @@ func (a *App) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[Acco
 	if err != nil {
 		return crm.Page[AccountMatch]{}, err
 	}
-	var actor crm.Account
-	if q.TargetOf.ID != 0 {
-		if actor, err = a.Account(ctx, q.TargetOf); err != nil {
-			return crm.Page[AccountMatch]{}, err
-		}
-	}
 	matches := crm.Page[AccountMatch]{Next: page.Next}
 	for _, account := range page.Rows {
-		m := AccountMatch{Account: account}
-		if actor.Key.ID != 0 {
-			m.Refusal = crm.KeyOf(crm.CheckCeiling(actor, account))
-		}
-		matches.Rows = append(matches.Rows, m)
+		matches.Rows = append(matches.Rows, AccountMatch{Account: account})
 	}
-	return matches, nil
+	if q.TargetOf.ID == 0 {
+		return matches, nil
+	}
+	return matches, a.asTargets(ctx, q, matches.Rows)
+}
+
+// asTargets tells of each match whether it could be switched to, and who is there already.
+func (a *App) asTargets(ctx context.Context, q AccountQuery, matches []AccountMatch) error {
+	actor, err := a.Account(ctx, q.TargetOf)
+	if err != nil {
+		return err
+	}
+	ids := make([]int64, len(matches))
+	for i, m := range matches {
+		ids[i] = m.Key.ID
+	}
+	now := a.Now()
+	there, err := a.store.Read().Presence(ctx, q.Kind, ids, now, now.Add(-onlineFor))
+	if err != nil {
+		return err
+	}
+	for i := range matches {
+		m := &matches[i]
+		m.Refusal = crm.KeyOf(crm.CheckCeiling(actor, m.Account))
+		m.Online, m.Acting = there.Online[m.Key.ID], there.Acting[m.Key.ID]
+	}
+	return nil
+}
+
+// ExplainSwitch holds a pair of accounts against every rule of the host's own for a switch, in the
+// order SwitchSession asks them. NotFound when there is no such account. For modules: it asks
+// nobody's rights.
+func (a *App) ExplainSwitch(ctx context.Context, actor, target crm.AccountKey) ([]crm.SwitchRule, error) {
+	from, err := a.Account(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	to, err := a.Account(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	return crm.ExplainCeiling(from, to), nil
 }
 
 // mostCompanies is how many companies stand beside the contacts that a search finds.

@@ -164,7 +164,7 @@ func (a *App) stands(ctx context.Context, tx store.Tx, who crm.Who) error {
 		same = is.Subject.Active && now.Before(is.Switch.ExpiresAt) && is.Switch.Mode == who.Switch.Mode && r.Revision == who.Revision
 	}
 	if same && r.Revision != who.Revision {
-		same = is.Actor.Administrator == who.Actor.Administrator && is.Actor.Capabilities.String() == who.Actor.Capabilities.String()
+		same = is.Actor.Administrator == who.Actor.Administrator && is.Actor.Primary == who.Actor.Primary && is.Actor.Capabilities.String() == who.Actor.Capabilities.String()
 	}
 	if !same {
 		return crm.Refuse(crm.Conflict, "session_changed")

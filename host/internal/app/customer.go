@@ -166,13 +166,21 @@ func (a *App) ContactPerson(ctx context.Context, who crm.Who, id int64) (crm.Con
 	return c, found(err, "contact_not_found")
 }
 
+// ContactForm is what a form says about a contact; of its Capabilities those ticked.
+type ContactForm struct {
+	crm.ContactPerson
+	Shown crm.Capabilities // those the form offered; all others stay as they are
+}
+
 // SaveContact adds (id 0) or changes a contact. Making it the primary one takes that from the
-// others. Its customer can't be changed.
-func (a *App) SaveContact(ctx context.Context, who crm.Who, c crm.ContactPerson) (int64, error) {
+// others. Its customer can't be changed. Whoever may edit contacts gives them their capabilities:
+// nobody on the staff holds any of these.
+func (a *App) SaveContact(ctx context.Context, who crm.Who, f ContactForm) (int64, error) {
 	// The address is what a contact signs in with: who sets it could take the account over.
 	if err := a.allow(who, crm.SensitiveRoute, crm.CustomersEdit); err != nil {
 		return 0, err
 	}
+	c := f.ContactPerson
 	if err := cleanContact(&c); err != nil {
 		return 0, err
 	}
@@ -181,7 +189,7 @@ func (a *App) SaveContact(ctx context.Context, who crm.Who, c crm.ContactPerson)
 		action = "contact_created"
 	}
 	err := a.changeRights(ctx, who, action, func(tx store.Tx) (string, map[string]string, error) {
-		before, err := a.putContact(ctx, tx, &c)
+		before, err := a.putContact(ctx, tx, &c, f.Shown)
 		if err != nil {
 			return "", nil, err
 		}
@@ -190,18 +198,26 @@ func (a *App) SaveContact(ctx context.Context, who crm.Who, c crm.ContactPerson)
 				return "", nil, err
 			}
 		}
-		return c.Key().String(), contactDetail(before, c), raiseIf(ctx, tx, before.Active != c.Active)
+		return c.Key().String(), contactDetail(before, c), raiseIf(ctx, tx, mayOther(before, c))
 	})
 	return c.ID, err
 }
 
+// mayOther tells whether a contact may do other things than before. Becoming the primary one takes
+// that from somebody else, who may do less then.
+func mayOther(before, after crm.ContactPerson) bool {
+	return before.Active != after.Active || before.Primary != after.Primary || before.Capabilities.String() != after.Capabilities.String()
+}
+
 // putContact writes the row and returns what it was before.
-func (a *App) putContact(ctx context.Context, tx store.Tx, c *crm.ContactPerson) (before crm.ContactPerson, err error) {
+func (a *App) putContact(ctx context.Context, tx store.Tx, c *crm.ContactPerson, shown crm.Capabilities) (before crm.ContactPerson, err error) {
+	ticked, shown := c.Capabilities, shown.Of(crm.Contact)
+	c.Capabilities = merged(nil, ticked, shown)
 	if c.ID != 0 {
 		if before, err = tx.ContactPerson(ctx, c.ID); err != nil {
 			return before, found(err, "contact_not_found")
 		}
-		c.CustomerID = before.CustomerID
+		c.CustomerID, c.Capabilities = before.CustomerID, merged(before.Capabilities, ticked, shown)
 		if err := tx.UpdateContact(ctx, *c); err != nil {
 			return before, taken(err, "email_taken")
 		}
@@ -248,6 +264,12 @@ func contactDetail(before, after crm.ContactPerson) map[string]string {
 		if pair[0] != pair[1] && pair[1] != "" {
 			d[name] = pair[1]
 		}
+	}
+	if before.Primary != after.Primary {
+		d["primary"] = strconv.FormatBool(after.Primary)
+	}
+	if was, is := before.Capabilities.String(), after.Capabilities.String(); was != is {
+		d["capabilities"] = is
 	}
 	return d
 }

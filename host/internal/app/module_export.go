@@ -24,7 +24,7 @@ func (a *App) ModuleBelongings(ctx context.Context, id string) (Belongings, erro
 // belongingsDetail is how entries tell what was exported or deleted.
 func belongingsDetail(detail map[string]string, b Belongings) map[string]string {
 	for name, count := range map[string]int64{
-		"settings": b.Settings, "values": b.Values, "languages": b.Languages, "log_lines": b.LogLines, "roles": b.Roles, "staff": b.Staff,
+		"settings": b.Settings, "values": b.Values, "languages": b.Languages, "log_lines": b.LogLines, "roles": b.Roles, "staff": b.Staff, "contacts": b.Contacts,
 	} {
 		if count > 0 {
 			detail[name] = strconv.FormatInt(count, 10)
@@ -65,7 +65,7 @@ const ExportFormat = "understudy.module.export/1"
 //
 //	{"format": "understudy.module.export/1", "exported_at": "2026-11-22T09:00:00Z",
 //	 "module": {"id", "version", "sha256", "signer", "grants", "installed_at", "manifest"},
-//	 "settings": {"name": "value"}, "capability_holders": [{"kind": "role" or "staff", "id", "name", "capabilities"}],
+//	 "settings": {"name": "value"}, "capability_holders": [{"kind": "role", "staff" or "contact", "id", "name", "capabilities"}],
 //	 "languages": [{"tag", "texts"}], "values": [{"name", "value" in base64}], "log": [{"at", "level", "text", "request_id"}]}
 //
 // That somebody asked for it is in the audit before the first byte is written. It holds no more than
@@ -103,7 +103,7 @@ func (a *App) exportSettings(ctx context.Context, e *exporter, id string) error 
 		return err
 	}
 	e.field("settings", settings)
-	holders, err := read.CapabilityHolders(ctx, string(crm.ModuleCapability(id, "")))
+	holders, err := read.CapabilityHolders(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func TestEveryUseCaseAsksForItsRight(t *testing.T) {
 		"save customer":  func(w crm.Who) error { _, err := s.App.SaveCustomer(ctx, w, crm.Customer{Company: "X"}); return err },
 		"list contacts":  func(w crm.Who) error { _, err := s.App.Contacts(ctx, w, 0, crm.Query{}); return err },
 		"read contact":   func(w crm.Who) error { _, err := s.App.ContactPerson(ctx, w, 1); return err },
-		"save contact":   func(w crm.Who) error { _, err := s.App.SaveContact(ctx, w, crm.ContactPerson{}); return err },
+		"save contact":   func(w crm.Who) error { _, err := s.App.SaveContact(ctx, w, app.ContactForm{}); return err },
 	} {
 		if err := try(contact); crm.KindOf(err) != crm.Denied {
 			t.Errorf("%s by a contact: %v", name, err)
@@ -170,16 +170,16 @@ func TestCustomersAndContacts(t *testing.T) {
 		if _, err := s.App.SaveCustomer(ctx, who, crm.Customer{Company: "X", Website: "javascript:alert(1)"}); crm.KeyOf(err) != "website_invalid" {
 			t.Errorf("a website that isn't one: %v", err)
 		}
-		first, err := s.App.SaveContact(ctx, who, crm.ContactPerson{CustomerID: id, Name: "Élan 100%", Email: "ELAN@über.example", Primary: true, Active: true})
+		first, err := s.App.SaveContact(ctx, who, contactForm(crm.ContactPerson{CustomerID: id, Name: "Élan 100%", Email: "ELAN@über.example", Primary: true, Active: true}))
 		if crm.KeyOf(err) != "" {
 			t.Fatal(err)
 		}
-		second, err := s.App.SaveContact(ctx, who, crm.ContactPerson{CustomerID: id, Name: "Zoe", Email: "zoe@x.example", Primary: true, Active: true})
+		second, err := s.App.SaveContact(ctx, who, contactForm(crm.ContactPerson{CustomerID: id, Name: "Zoe", Email: "zoe@x.example", Primary: true, Active: true}))
 		must(t, err)
 		if c, err := s.App.ContactPerson(ctx, who, first); err != nil || c.Primary || c.Email != "elan@über.example" {
 			t.Errorf("the first is still primary: %+v %v", c, err)
 		}
-		if _, err := s.App.SaveContact(ctx, who, crm.ContactPerson{CustomerID: id, Name: "Twin", Email: jane, Active: true}); crm.KeyOf(err) != "email_taken" {
+		if _, err := s.App.SaveContact(ctx, who, contactForm(crm.ContactPerson{CustomerID: id, Name: "Twin", Email: jane, Active: true})); crm.KeyOf(err) != "email_taken" {
 			t.Errorf("an address twice: %v", err)
 		}
 		if err := s.App.DeleteCustomer(ctx, who, id); crm.KeyOf(err) != "customer_has_contacts" {
@@ -212,7 +212,7 @@ func TestCompaniesWithoutContact(t *testing.T) {
 		}
 		asleep, err := s.App.SaveCustomer(ctx, who, crm.Customer{Company: "Öl 100%", Active: true})
 		must(t, err)
-		_, err = s.App.SaveContact(ctx, who, crm.ContactPerson{CustomerID: asleep, Name: "Sam", Email: "sam@oel.example"})
+		_, err = s.App.SaveContact(ctx, who, contactForm(crm.ContactPerson{CustomerID: asleep, Name: "Sam", Email: "sam@oel.example"}))
 		must(t, err)
 		// Acme has active contacts; Initech is itself inactive.
 		for term, want := range map[string]int{"": 0, "  ": 0, "umbra": 5, "umbra f": 1, "öl": 1, "100%": 1, "initech": 1, "acme": 0, "%": 1, "nobody": 0} {
@@ -226,7 +226,7 @@ func TestCompaniesWithoutContact(t *testing.T) {
 				}
 			}
 		}
-		_, err = s.App.SaveContact(ctx, who, crm.ContactPerson{CustomerID: asleep, Name: "Tim", Email: "tim@oel.example", Active: true})
+		_, err = s.App.SaveContact(ctx, who, contactForm(crm.ContactPerson{CustomerID: asleep, Name: "Tim", Email: "tim@oel.example", Active: true}))
 		must(t, err)
 		if companies, err := s.App.CompaniesWithoutContact(ctx, "öl"); err != nil || len(companies) != 0 {
 			t.Errorf("with an active contact: %+v %v", companies, err)
@@ -308,3 +308,5 @@ func TestModuleRowsThroughALife(t *testing.T) {
 		}
 	})
 }
+
+func contactForm(c crm.ContactPerson) app.ContactForm { return app.ContactForm{ContactPerson: c} }

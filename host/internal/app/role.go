@@ -16,6 +16,12 @@ func (a *App) Roles(ctx context.Context, who crm.Who) ([]crm.Role, error) {
 	return a.store.Read().Roles(ctx)
 }
 
+// DirectoryRoles lists every role, for modules with the grant to read the directory. It asks nobody's
+// rights.
+func (a *App) DirectoryRoles(ctx context.Context) ([]crm.Role, error) {
+	return a.store.Read().Roles(ctx)
+}
+
 // Role reads one role.
 func (a *App) Role(ctx context.Context, who crm.Who, id int64) (crm.Role, error) {
 	if err := a.allow(who, crm.ReadRoute, crm.RolesView); err != nil {
@@ -53,7 +59,7 @@ func (a *App) SaveRole(ctx context.Context, who crm.Who, f RoleForm) (int64, err
 		if err := mayChangeRole(who, before); err != nil {
 			return "", nil, err
 		}
-		after := crm.Role{ID: id, Name: name, Capabilities: merged(before.Capabilities, f.Capabilities, f.Shown)}
+		after := crm.Role{ID: id, Name: name, Capabilities: merged(before.Capabilities, f.Capabilities, f.Shown.Of(crm.Staff))}
 		if err := mayGive(who, before.Capabilities, after.Capabilities); err != nil {
 			return "", nil, err
 		}

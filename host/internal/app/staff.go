@@ -80,7 +80,7 @@ func (a *App) staffAfter(ctx context.Context, tx store.Tx, who crm.Who, f StaffF
 	}
 	after = before
 	after.Administrator, after.Active, after.RoleID = f.Administrator, f.Active, f.RoleID
-	after.Capabilities = merged(before.Capabilities, f.Capabilities, f.Shown)
+	after.Capabilities = merged(before.Capabilities, f.Capabilities, f.Shown.Of(crm.Staff))
 	if after.Name, err = crm.CleanName(f.Name); err != nil {
 		return before, after, err
 	}

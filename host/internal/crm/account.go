@@ -107,9 +107,17 @@ func (a Account) Title() string {
 	return a.Name + " (" + a.Company + ")"
 }
 
-// Can tells whether the account holds a capability; an administrator holds all of them.
+// Can tells whether the account holds a capability. An administrator holds all those of staff, a
+// primary contact all those of contacts; nobody holds one of the other kind.
 func (a Account) Can(c Capability) bool {
-	return a.Active && a.Key.Kind == Staff && (a.Administrator || a.Capabilities.Has(c))
+	if !a.Active || a.Key.Kind != c.Holders() {
+		return false
+	}
+	all := a.Administrator
+	if a.Key.Kind == Contact {
+		all = a.Primary
+	}
+	return all || a.Capabilities.Has(c)
 }
 
 // CleanEmail trims and lower-cases an address; Invalid when it is none.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Capability is a right of a staff member: "customers.view" for the host's own features,
-// "example/do" for a module's.
+// Capability is a right: "customers.view" for the host's own features, "example/do" for a module's,
+// which only staff hold, and "example@see" for a module's that only contacts hold.
 type Capability string
 
 // The host's own capabilities.
@@ -58,8 +58,20 @@ func Features() []Feature {
 	}
 }
 
-// ModuleCapability is the full name of a module's capability.
+// ModuleCapability is the full name of a module's capability of staff.
 func ModuleCapability(module, key string) Capability { return Capability(module + "/" + key) }
+
+// ContactCapability is the full name of a module's capability of contacts. No name is of both sorts,
+// so a right given to the one is never one of the other's.
+func ContactCapability(module, key string) Capability { return Capability(module + "@" + key) }
+
+// Holders is the kind of account that can hold the capability.
+func (c Capability) Holders() AccountKind {
+	if strings.Contains(string(c), "@") {
+		return Contact
+	}
+	return Staff
+}
 
 // Capabilities is a set of capabilities. The zero value is the empty set.
 type Capabilities map[Capability]bool
@@ -106,6 +118,17 @@ func (s Capabilities) Union(other Capabilities) Capabilities {
 	return u
 }
 
+// Of is a new set with what accounts of one kind can hold.
+func (s Capabilities) Of(kind AccountKind) Capabilities {
+	of := Capabilities{}
+	for c, held := range s {
+		if held && c.Holders() == kind {
+			of[c] = true
+		}
+	}
+	return of
+}
+
 // Within tells whether everything in s is in other, too.
 func (s Capabilities) Within(other Capabilities) bool {
 	for c, held := range s {
@@ -114,34 +137,4 @@ func (s Capabilities) Within(other Capabilities) bool {
 		}
 	}
 	return true
-}
-
-// contactRights is what a contact can do, said in staff capabilities: a contact reads and edits
-// its company and itself, so who becomes one must be allowed as much.
-var contactRights = NewCapabilities(CustomersView, CustomersEdit)
-
-// CheckCeiling says whether actor may become target as far as rights go: everything the target may
-// do, the actor may do too, and only an administrator becomes one. Denied with the key
-// switch_self, switch_inactive, switch_not_administrator or switch_more_rights.
-func CheckCeiling(actor, target Account) error {
-	switch {
-	case actor.Key.Kind != Staff || !actor.Active:
-		return Refuse(Denied, "switch_not_staff")
-	case actor.Key == target.Key:
-		return Refuse(Denied, "switch_self")
-	case !target.Active:
-		return Refuse(Denied, "switch_inactive", "Name", target.Name)
-	case actor.Administrator:
-		return nil
-	case target.Administrator:
-		return Refuse(Denied, "switch_not_administrator", "Name", target.Name)
-	}
-	rights := target.Capabilities
-	if target.Key.Kind == Contact {
-		rights = contactRights
-	}
-	if !rights.Within(actor.Capabilities) {
-		return Refuse(Denied, "switch_more_rights", "Name", target.Name)
-	}
-	return nil
 }

@@ -27,6 +27,8 @@ type Role struct {
 	Name         string
 	Capabilities Capabilities
 	Members      int
+
+	ActiveMembers int // of Members, those that can sign in
 }
 
 // Customer is a company.
@@ -60,6 +62,8 @@ type ContactPerson struct {
 	Theme      string
 	CreatedAt  time.Time
 	LastSignIn time.Time
+
+	Capabilities Capabilities // one by one; a primary contact holds all without
 }
 
 // Key is the contact's account key.

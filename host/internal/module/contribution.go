@@ -27,10 +27,11 @@ const (
 )
 
 var (
-	itemPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
-	keyPattern  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
-	iconPattern = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
-	pagePattern = regexp.MustCompile(`^/[A-Za-z0-9._~/-]{0,199}$`)
+	itemPattern     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+	keyPattern      = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+	iconPattern     = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+	shortcutPattern = regexp.MustCompile(`^[a-z]?$`)
+	pagePattern     = regexp.MustCompile(`^/[A-Za-z0-9._~/-]{0,199}$`)
 )
 
 // contributions is what a module adds, checked and compiled: nothing in it needs checking again.
@@ -45,11 +46,13 @@ type contributions struct {
 }
 
 type navbarItem struct {
-	id, label, icon           string
-	areas                     []crm.Area
-	attention, modal, restore bool
-	page                      string
-	visible                   rule
+	id, label, icon        string
+	areas                  []crm.Area
+	shortcut               string
+	attention, highlighted bool
+	modal, restore         bool
+	page                   string
+	visible                rule
 }
 
 type page struct {
@@ -83,7 +86,7 @@ func compile(m manifest.Manifest, t *texts, icons func(string) bool, c *modulev1
 	if icons == nil {
 		icons = iconPattern.MatchString
 	}
-	x := &compiler{manifest: m, texts: t, icons: icons, scope: scope{m.ID, map[string]bool{}, map[string]bool{}}}
+	x := &compiler{manifest: m, texts: t, icons: icons, scope: scope{map[string]crm.Capability{}, map[string]bool{}}}
 	x.capabilities(c)
 	x.settings(c.GetSettingsPages())
 	x.pages(c.GetPages())
@@ -146,13 +149,26 @@ func (x *compiler) capabilities(c *modulev1.Contributions) {
 		if !slices.Contains(x.manifest.Capabilities, key) {
 			x.fail(where, "module.json does not list it")
 		}
-		if x.scope.capabilities[key] {
+		if x.scope.capabilities[key] != "" {
 			x.fail(where, "it is declared twice")
 		}
 		x.label(where, capability.GetLabelKey())
-		x.scope.capabilities[key] = true
-		x.out.capabilities = append(x.out.capabilities,
-			crm.LabelledCapability{Capability: crm.ModuleCapability(x.manifest.ID, key), Label: capability.GetLabelKey()})
+		full := x.fullName(where, capability)
+		x.scope.capabilities[key] = full
+		x.out.capabilities = append(x.out.capabilities, crm.LabelledCapability{Capability: full, Label: capability.GetLabelKey()})
+	}
+}
+
+// fullName is how the host calls a capability; it says who can hold it.
+func (x *compiler) fullName(where string, capability *modulev1.Capability) crm.Capability {
+	switch capability.GetKind() {
+	case modulev1.AccountKind_ACCOUNT_KIND_UNSPECIFIED, modulev1.AccountKind_ACCOUNT_KIND_STAFF:
+		return crm.ModuleCapability(x.manifest.ID, capability.GetKey())
+	case modulev1.AccountKind_ACCOUNT_KIND_CONTACT:
+		return crm.ContactCapability(x.manifest.ID, capability.GetKey())
+	default:
+		x.fail(where, "its kind must be staff or contact")
+		return ""
 	}
 }
 
@@ -232,12 +248,16 @@ func (x *compiler) navbar(items []*modulev1.NavbarItem) {
 			x.fail(where, "its id must be lower-case letters, digits and dashes, and used once")
 		}
 		x.label(where, i.GetLabelKey())
-		if i.GetIcon() != "" || i.GetStyle() != modulev1.NavbarStyle_NAVBAR_STYLE_ATTENTION {
-			x.icon(where, i.GetIcon()) // a labelled button may do without
-		}
 		item := navbarItem{
-			id: i.GetId(), label: i.GetLabelKey(), icon: i.GetIcon(), areas: x.areas(where, i.GetAreas()),
-			attention: i.GetStyle() == modulev1.NavbarStyle_NAVBAR_STYLE_ATTENTION, visible: x.rule(where, i.GetVisible()),
+			id: i.GetId(), label: i.GetLabelKey(), icon: i.GetIcon(), areas: x.areas(where, i.GetAreas()), visible: x.rule(where, i.GetVisible()),
+			attention: i.GetStyle() == modulev1.NavbarStyle_NAVBAR_STYLE_ATTENTION, highlighted: i.GetStyle() == modulev1.NavbarStyle_NAVBAR_STYLE_HIGHLIGHTED,
+			shortcut: i.GetShortcut(),
+		}
+		if item.icon != "" || !(item.attention || item.highlighted) {
+			x.icon(where, item.icon) // a labelled button may do without
+		}
+		if !shortcutPattern.MatchString(item.shortcut) {
+			x.fail(where, "its shortcut must be one letter a to z")
 		}
 		switch action := i.GetAction().(type) {
 		case *modulev1.NavbarItem_OpenModal:

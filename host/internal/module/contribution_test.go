@@ -71,6 +71,11 @@ func TestContributionsAreCheckedWordByWord(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*modulev1.Contributions){
 		"capability not in the manifest": func(c *modulev1.Contributions) { c.Capabilities[0].Key = "more" },
+		"capability of nobody known":     func(c *modulev1.Contributions) { c.Capabilities[0].Kind = 7 },
+		"shortcut of two letters":        func(c *modulev1.Contributions) { c.NavbarItems[0].Shortcut = "ab" },
+		"shortcut in capitals":           func(c *modulev1.Contributions) { c.NavbarItems[0].Shortcut = "A" },
+		"shortcut that is no letter":     func(c *modulev1.Contributions) { c.NavbarItems[0].Shortcut = "\n" },
+		"plain item without icon":        func(c *modulev1.Contributions) { c.NavbarItems[0].Style, c.NavbarItems[0].Icon = 4, "" },
 		"capability twice":               func(c *modulev1.Contributions) { c.Capabilities = append(c.Capabilities, c.Capabilities[0]) },
 		"no text":                        func(c *modulev1.Contributions) { c.NavbarItems[0].LabelKey = "none" },
 		"empty key":                      func(c *modulev1.Contributions) { c.Pages[0].TitleKey = "" },
@@ -148,6 +153,9 @@ func viewers() map[string]Viewer {
 	}
 	plain, admin, capable := staff(false), staff(true), staff(false, "m/do")
 	contact := crm.Account{Key: crm.AccountKey{Kind: crm.Contact, ID: 1}, Active: true, Administrator: true, Capabilities: crm.NewCapabilities("m/do")}
+	seer := crm.Account{Key: crm.AccountKey{Kind: crm.Contact, ID: 2}, Active: true, Capabilities: crm.NewCapabilities("m@see")}
+	primary := crm.Account{Key: crm.AccountKey{Kind: crm.Contact, ID: 3}, Active: true, Primary: true}
+	posing := staff(false, "m@see")
 	as := func(actor, subject crm.Account) Viewer {
 		v := Viewer{Who: crm.Who{Actor: actor, Subject: subject}, Area: subject.Key.Kind.Area(), Language: "en"}
 		if actor.Administrator != subject.Administrator || actor.Key != subject.Key {
@@ -157,12 +165,12 @@ func viewers() map[string]Viewer {
 	}
 	return map[string]Viewer{
 		"nobody": {Area: crm.Admin}, "plain": as(plain, plain), "admin": as(admin, admin), "capable": as(capable, capable),
-		"contact": as(contact, contact), "admin as plain": as(admin, plain), "admin as contact": as(admin, contact),
+		"contact": as(contact, contact), "seer": as(seer, seer), "primary": as(primary, primary), "posing": as(posing, posing), "admin as plain": as(admin, plain), "admin as contact": as(admin, contact),
 	}
 }
 
 func TestRulesAskTheSubject(t *testing.T) {
-	s := scope{"m", map[string]bool{"do": true}, map[string]bool{"on": true}}
+	s := scope{map[string]crm.Capability{"do": crm.ModuleCapability("m", "do"), "see": crm.ContactCapability("m", "see")}, map[string]bool{"on": true}}
 	for name, c := range map[string]struct {
 		rule *modulev1.VisibilityRule
 		sees string
@@ -170,15 +178,16 @@ func TestRulesAskTheSubject(t *testing.T) {
 		"administrator": {isAdmin, "admin"},
 		"not administrator": {
 			&modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_Administrator{}},
-			"admin as contact, admin as plain, capable, contact, nobody, plain",
+			"admin as contact, admin as plain, capable, contact, nobody, plain, posing, primary, seer",
 		},
-		"capability": {can("do"), "admin, capable"},
-		"switched":   {isSwitched, "admin as contact, admin as plain"},
-		"area":       {&modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_Area{Area: modulev1.Area_AREA_PORTAL}}, "admin as contact, contact"},
-		"setting":    {settingIs("on", "no"), ""},
-		"empty all":  {allOf(), "admin, admin as contact, admin as plain, capable, contact, nobody, plain"},
-		"empty any":  {anyOf(), ""},
-		"together":   {allOf(not(isSwitched), anyOf(isAdmin, can("do")), settingIs("on", "yes")), "admin, capable"},
+		"capability":           {can("do"), "admin, capable"},
+		"contacts' capability": {can("see"), "primary, seer"},
+		"switched":             {isSwitched, "admin as contact, admin as plain"},
+		"area":                 {&modulev1.VisibilityRule{Rule: &modulev1.VisibilityRule_Area{Area: modulev1.Area_AREA_PORTAL}}, "admin as contact, contact, primary, seer"},
+		"setting":              {settingIs("on", "no"), ""},
+		"empty all":            {allOf(), "admin, admin as contact, admin as plain, capable, contact, nobody, plain, posing, primary, seer"},
+		"empty any":            {anyOf(), ""},
+		"together":             {allOf(not(isSwitched), anyOf(isAdmin, can("do")), settingIs("on", "yes")), "admin, capable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := s.compileRule(c.rule, 1, false)
@@ -241,6 +250,67 @@ func TestFeaturesAreInWords(t *testing.T) {
 	got := surfaceOf(t).Features("de")
 	if len(got) != 1 || got[0].Label != "M" || got[0].Module != "m" || got[0].Capabilities[0] != (FeatureCapability{"m/do", "Schild"}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestRightsStandWhereTheirHoldersAre(t *testing.T) {
+	c, m := modest(), modestManifest()
+	m.Capabilities = append(m.Capabilities, "see")
+	c.Capabilities = append(c.Capabilities, &modulev1.Capability{Key: "see", LabelKey: "label", Kind: modulev1.AccountKind_ACCOUNT_KIND_CONTACT})
+	added, err := compile(m, modestTexts(), nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Surface{modules: []*surfaceModule{{id: "m", name: "M", added: added, texts: modestTexts()}}}
+	staff, contacts := s.Features("en"), s.ContactRights("en")
+	if len(staff) != 1 || len(staff[0].Capabilities) != 1 || staff[0].Capabilities[0].Capability != "m/do" {
+		t.Errorf("of staff: %+v", staff)
+	}
+	if len(contacts) != 1 || len(contacts[0].Capabilities) != 1 || contacts[0].Capabilities[0].Capability != "m@see" || contacts[0].Label != "M" {
+		t.Errorf("of contacts: %+v", contacts)
+	}
+	if len(surfaceOf(t).ContactRights("en")) != 0 {
+		t.Error("a module without any has a row")
+	}
+	r := &running{manifest: m}
+	r.added.Store(added)
+	for name, want := range map[string]string{"admin": "do", "capable": "do", "seer": "see", "primary": "see", "plain": "", "posing": "", "contact": ""} {
+		if got := strings.Join(r.account(viewers()[name].Who.Subject).GetCapabilities(), " "); got != want {
+			t.Errorf("%s holds %q for the module, want %q", name, got, want)
+		}
+	}
+}
+
+func TestTheFirstItemHasTheShortcut(t *testing.T) {
+	c := modest()
+	for i, id := range []string{"first", "second", "none"} {
+		item, ok := proto.Clone(c.NavbarItems[0]).(*modulev1.NavbarItem)
+		if !ok {
+			t.Fatal("clone")
+		}
+		item.Id, item.Style, item.Icon, item.Shortcut = id, modulev1.NavbarStyle_NAVBAR_STYLE_HIGHLIGHTED, "", []string{"x", "x", ""}[i]
+		c.NavbarItems = append(c.NavbarItems, item)
+	}
+	c.NavbarItems[0].Shortcut, c.NavbarItems[0].Visible = "x", isSwitched // who doesn't see it doesn't lose its letter to it
+	added, err := compile(modestManifest(), modestTexts(), nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := func(id string) *surfaceModule {
+		return &surfaceModule{id: id, name: id, added: added, texts: modestTexts()}
+	}
+	s := &Surface{modules: []*surfaceModule{module("m"), module("n")}}
+	var has []string
+	for _, item := range s.Navbar(viewers()["admin"]) {
+		if item.Shortcut != "" {
+			has = append(has, item.Module+" "+item.ID+" "+item.Shortcut)
+		}
+		if !item.Highlighted || item.Attention {
+			t.Errorf("%+v", item)
+		}
+	}
+	if len(has) != 1 || has[0] != "m first x" {
+		t.Errorf("%q", has)
 	}
 }
 

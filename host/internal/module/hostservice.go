@@ -49,19 +49,27 @@ const noGrant = ""
 // methodGrants is the whole table of what may be asked, and by whom. A method that isn't in it is
 // refused.
 var methodGrants = map[string]string{
-	modulev1.DirectoryService_SearchAccounts_FullMethodName:             manifest.GrantDirectoryRead,
-	modulev1.DirectoryService_GetAccount_FullMethodName:                 manifest.GrantDirectoryRead,
-	modulev1.SessionSwitchLogService_ListSessionSwitches_FullMethodName: manifest.GrantSessionSwitch,
-	modulev1.OwnSettingsService_GetSettings_FullMethodName:              noGrant,
-	modulev1.StorageService_GetValue_FullMethodName:                     noGrant,
-	modulev1.StorageService_PutValue_FullMethodName:                     noGrant,
-	modulev1.StorageService_DeleteValue_FullMethodName:                  noGrant,
-	modulev1.StorageService_ListKeys_FullMethodName:                     noGrant,
-	modulev1.AuditService_WriteEntry_FullMethodName:                     manifest.GrantAuditWrite,
-	modulev1.LanguageService_ListLanguages_FullMethodName:               noGrant,
-	modulev1.LanguageService_PutLanguage_FullMethodName:                 noGrant,
-	modulev1.LanguageService_DeleteLanguage_FullMethodName:              noGrant,
-	modulev1.ContributionService_Publish_FullMethodName:                 noGrant,
+	modulev1.DirectoryService_SearchAccounts_FullMethodName:                manifest.GrantDirectoryRead,
+	modulev1.DirectoryService_GetAccount_FullMethodName:                    manifest.GrantDirectoryRead,
+	modulev1.DirectoryService_ListRoles_FullMethodName:                     manifest.GrantDirectoryRead,
+	modulev1.SessionSwitchLogService_ListSessionSwitches_FullMethodName:    manifest.GrantSessionSwitch,
+	modulev1.SessionSwitchLogService_GetSessionSwitch_FullMethodName:       manifest.GrantSessionSwitch,
+	modulev1.SessionSwitchLogService_ListSwitchEvents_FullMethodName:       manifest.GrantSessionSwitch,
+	modulev1.SessionSwitchLogService_EndSessionSwitch_FullMethodName:       manifest.GrantSessionSwitch,
+	modulev1.SessionSwitchLogService_RecheckSessionSwitches_FullMethodName: manifest.GrantSessionSwitch,
+	modulev1.SessionSwitchLogService_ExplainSwitch_FullMethodName:          manifest.GrantSessionSwitch,
+	modulev1.SessionSwitchLogService_CheckSwitching_FullMethodName:         manifest.GrantSessionSwitch,
+	modulev1.NoticeService_SendNotice_FullMethodName:                       manifest.GrantNoticeSend,
+	modulev1.OwnSettingsService_GetSettings_FullMethodName:                 noGrant,
+	modulev1.StorageService_GetValue_FullMethodName:                        noGrant,
+	modulev1.StorageService_PutValue_FullMethodName:                        noGrant,
+	modulev1.StorageService_DeleteValue_FullMethodName:                     noGrant,
+	modulev1.StorageService_ListKeys_FullMethodName:                        noGrant,
+	modulev1.AuditService_WriteEntry_FullMethodName:                        manifest.GrantAuditWrite,
+	modulev1.LanguageService_ListLanguages_FullMethodName:                  noGrant,
+	modulev1.LanguageService_PutLanguage_FullMethodName:                    noGrant,
+	modulev1.LanguageService_DeleteLanguage_FullMethodName:                 noGrant,
+	modulev1.ContributionService_Publish_FullMethodName:                    noGrant,
 }
 
 // permit says whether a module that holds these grants may call a method.
@@ -154,7 +162,9 @@ func (s *hostServices) SearchAccounts(ctx context.Context, q *modulev1.SearchAcc
 	}
 	answer := &modulev1.SearchAccountsResponse{NextPageToken: page.Next}
 	for _, match := range page.Rows {
-		answer.Results = append(answer.Results, &modulev1.SearchResult{Account: s.account(match.Account), SwitchRefusalCode: match.Refusal})
+		answer.Results = append(answer.Results, &modulev1.SearchResult{
+			Account: s.running.account(match.Account), SwitchRefusalCode: match.Refusal, Online: match.Online, ActingNames: match.Acting,
+		})
 	}
 	if kind == crm.Contact && query.After == "" {
 		companies, err := s.app.CompaniesWithoutContact(ctx, query.Term)
@@ -168,10 +178,6 @@ func (s *hostServices) SearchAccounts(ctx context.Context, q *modulev1.SearchAcc
 	return answer, nil
 }
 
-func (s *hostServices) account(a crm.Account) *modulev1.Account {
-	return accountToWire(s.running.manifest.ID, s.running.manifest.Capabilities, a)
-}
-
 // GetAccount reads one account.
 func (s *hostServices) GetAccount(ctx context.Context, q *modulev1.GetAccountRequest) (*modulev1.GetAccountResponse, error) {
 	key, err := keyFromWire(q.GetKey())
@@ -182,7 +188,26 @@ func (s *hostServices) GetAccount(ctx context.Context, q *modulev1.GetAccountReq
 	if err != nil {
 		return nil, err
 	}
-	return &modulev1.GetAccountResponse{Account: s.account(account)}, nil
+	return &modulev1.GetAccountResponse{Account: s.running.account(account)}, nil
+}
+
+// ListRoles reads the roles of staff.
+func (s *hostServices) ListRoles(ctx context.Context, _ *modulev1.ListRolesRequest) (*modulev1.ListRolesResponse, error) {
+	roles, err := s.app.DirectoryRoles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer := &modulev1.ListRolesResponse{}
+	for _, role := range roles {
+		wire := &modulev1.Role{Id: role.ID, Name: role.Name, Members: int32(role.ActiveMembers)}
+		for _, c := range s.running.added.Load().capabilities {
+			if role.Capabilities.Has(c.Capability) && c.Capability.Holders() == crm.Staff {
+				wire.Capabilities = append(wire.Capabilities, keyOf(c.Capability))
+			}
+		}
+		answer.Roles = append(answer.Roles, wire)
+	}
+	return answer, nil
 }
 
 // ListSessionSwitches reads the record of switches.
@@ -197,6 +222,31 @@ func (s *hostServices) ListSessionSwitches(ctx context.Context, q *modulev1.List
 	answer := &modulev1.ListSessionSwitchesResponse{NextPageToken: page.Next}
 	for _, row := range page.Rows {
 		answer.SessionSwitches = append(answer.SessionSwitches, switchToWire(row))
+	}
+	return answer, nil
+}
+
+// ExplainSwitch holds a pair against the host's rules, by the code that decides.
+func (s *hostServices) ExplainSwitch(ctx context.Context, q *modulev1.ExplainSwitchRequest) (*modulev1.ExplainSwitchResponse, error) {
+	actor, err := keyFromWire(q.GetActor())
+	if err != nil {
+		return nil, err
+	}
+	target, err := keyFromWire(q.GetTarget())
+	if err != nil {
+		return nil, err
+	}
+	rules, err := s.app.ExplainSwitch(ctx, actor, target)
+	if err != nil {
+		return nil, err
+	}
+	answer := &modulev1.ExplainSwitchResponse{}
+	for _, rule := range rules {
+		wire := &modulev1.SwitchRule{Code: rule.Code, Holds: rule.Holds}
+		for _, c := range rule.Missing {
+			wire.Missing = append(wire.Missing, string(c))
+		}
+		answer.Rules = append(answer.Rules, wire)
 	}
 	return answer, nil
 }

@@ -85,6 +85,47 @@ func TestWhatIsGrantedIs(t *testing.T) {
 	}
 }
 
+func TestRolesAndRulesAreSaidToTheModule(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	r, err := s.m.active("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	services := &hostServices{running: r, app: s.site.App}
+	s.site.Exec(t, "UPDATE staff SET active = FALSE WHERE email = 'ben@example.com'")
+	roles, err := services.ListRoles(t.Context(), &modulev1.ListRolesRequest{})
+	if err != nil || len(roles.GetRoles()) != 2 {
+		t.Fatalf("%+v %v", roles, err)
+	}
+	sales, support := roles.GetRoles()[0], roles.GetRoles()[1]
+	if sales.GetName() != "Sales" || len(sales.GetCapabilities()) != 0 || sales.GetMembers() == 0 {
+		t.Errorf("%+v", sales)
+	}
+	if support.GetName() != "Support" || strings.Join(support.GetCapabilities(), " ") != "staff customers" || support.GetMembers() != 0 {
+		t.Errorf("%+v, whose only member can't sign in", support)
+	}
+	rules, err := services.ExplainSwitch(t.Context(), &modulev1.ExplainSwitchRequest{
+		Actor: keyToWire(s.site.Key(t, "cleo@example.com")), Target: keyToWire(s.site.Key(t, "ben@example.com")),
+	})
+	if err != nil || len(rules.GetRules()) != 5 || rules.GetRules()[2].GetHolds() || rules.GetRules()[2].GetCode() != "switch_inactive" || len(rules.GetRules()[4].GetMissing()) == 0 {
+		t.Errorf("%+v %v", rules, err)
+	}
+	if _, err := services.ExplainSwitch(t.Context(), &modulev1.ExplainSwitchRequest{}); crm.KindOf(err) != crm.Invalid {
+		t.Errorf("nobody: %v", err)
+	}
+	found, err := services.SearchAccounts(t.Context(), &modulev1.SearchAccountsRequest{
+		Kind: modulev1.AccountKind_ACCOUNT_KIND_STAFF, Term: "cleo", AsTargetOf: keyToWire(s.site.Key(t, "admin@example.com")),
+	})
+	s.site.SignIn(t, "cleo@example.com")
+	again, err2 := services.SearchAccounts(t.Context(), &modulev1.SearchAccountsRequest{
+		Kind: modulev1.AccountKind_ACCOUNT_KIND_STAFF, Term: "cleo", AsTargetOf: keyToWire(s.site.Key(t, "admin@example.com")),
+	})
+	if err != nil || err2 != nil || found.GetResults()[0].GetOnline() || !again.GetResults()[0].GetOnline() {
+		t.Errorf("%+v %v; %+v %v", found, err, again, err2)
+	}
+}
+
 func TestALanguageIsUploadedByAPostOnly(t *testing.T) {
 	s := newStage(t, nil)
 	s.active(kit{})

@@ -109,9 +109,9 @@ func (m *Manager) mayOpen(q PageRequest) error {
 }
 
 func (r *running) pageToWire(q PageRequest, id string) *modulev1.ServeRequest {
-	who, module, all := q.Viewer.Who, r.manifest.ID, r.manifest.Capabilities
+	who := q.Viewer.Who
 	viewer := &modulev1.Viewer{
-		Actor: accountToWire(module, all, who.Actor), Subject: accountToWire(module, all, who.Subject),
+		Actor: r.account(who.Actor), Subject: r.account(who.Subject),
 		Language: q.Viewer.Language, RightToLeft: rightToLeft(q.Viewer.Language), Area: areaToWire(q.Viewer.Area),
 		TimeZone: cmp.Or(q.TimeZone, "UTC"), FormToken: q.FormToken, BasePath: q.BasePath, SitePath: q.SitePath,
 		LanguagesRevision: r.languages.Load(),

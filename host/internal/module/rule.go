@@ -25,8 +25,7 @@ type view struct {
 
 // scope is what a module's rules may speak of.
 type scope struct {
-	module       string
-	capabilities map[string]bool
+	capabilities map[string]crm.Capability // by key
 	settings     map[string]bool
 }
 
@@ -61,10 +60,10 @@ func (s scope) compileViewer(r *modulev1.VisibilityRule) (rule, error) {
 	case *modulev1.VisibilityRule_Administrator:
 		return func(v view) bool { return administrator(v.Who.Subject) == is.Administrator }, nil
 	case *modulev1.VisibilityRule_Capability:
-		if !s.capabilities[is.Capability] {
+		full := s.capabilities[is.Capability]
+		if full == "" {
 			return nil, fmt.Errorf("there is no declared capability %q", printable(is.Capability))
 		}
-		full := crm.ModuleCapability(s.module, is.Capability)
 		return func(v view) bool { return v.Who.Can(full) }, nil
 	case *modulev1.VisibilityRule_SessionSwitched:
 		return func(v view) bool { return v.Who.Switched() == is.SessionSwitched }, nil

@@ -38,6 +38,8 @@ type Viewer struct {
 type NavbarItem struct {
 	Module, ID, Label, Icon   string
 	Attention, Modal, Restore bool
+	Highlighted               bool   // a labelled button that doesn't pulse
+	Shortcut                  string // the letter that does with Alt and Shift what a click does; empty for none
 	Href                      string
 }
 
@@ -116,6 +118,7 @@ func (m *surfaceModule) root(area crm.Area) string {
 // Navbar is what the viewer sees on the navigation bar, module by module.
 func (s *Surface) Navbar(v Viewer) []NavbarItem {
 	var items []NavbarItem
+	taken := map[string]bool{"": true}
 	for _, m := range s.modules {
 		for _, item := range m.added.navbar {
 			if !slices.Contains(item.areas, v.Area) || !m.shows(item.visible, v, true) {
@@ -125,10 +128,14 @@ func (s *Surface) Navbar(v Viewer) []NavbarItem {
 			if item.restore {
 				href = "/session/restore"
 			}
-			items = append(items, NavbarItem{
+			drawn := NavbarItem{
 				Module: m.id, ID: item.id, Label: m.texts.text(v.Language, item.label, nil), Icon: item.icon,
-				Attention: item.attention, Modal: item.modal, Restore: item.restore, Href: href,
-			})
+				Attention: item.attention, Highlighted: item.highlighted, Modal: item.modal, Restore: item.restore, Href: href,
+			}
+			if !taken[item.shortcut] { // two items may want the same: the first has it
+				drawn.Shortcut, taken[item.shortcut] = item.shortcut, true
+			}
+			items = append(items, drawn)
 		}
 	}
 	return items
@@ -238,21 +245,27 @@ func (s *Surface) Languages() []string {
 	return slices.Sorted(maps.Keys(tags))
 }
 
-// Features are the running modules' rows in the table of features and capabilities.
-func (s *Surface) Features(language string) []Feature {
+// Features are the running modules' rows in the table of features and capabilities of staff.
+func (s *Surface) Features(language string) []Feature { return s.rights(crm.Staff, language) }
+
+// ContactRights are the running modules' rows in the table of what contacts may do.
+func (s *Surface) ContactRights(language string) []Feature { return s.rights(crm.Contact, language) }
+
+func (s *Surface) rights(kind crm.AccountKind, language string) []Feature {
 	var features []Feature
 	for _, m := range s.modules {
-		if len(m.added.capabilities) == 0 {
-			continue
-		}
 		f := Feature{Label: m.name, Module: m.id}
 		if m.added.feature != "" {
 			f.Label = m.texts.text(language, m.added.feature, nil)
 		}
 		for _, c := range m.added.capabilities {
-			f.Capabilities = append(f.Capabilities, FeatureCapability{c.Capability, m.texts.text(language, c.Label, nil)})
+			if c.Capability.Holders() == kind {
+				f.Capabilities = append(f.Capabilities, FeatureCapability{c.Capability, m.texts.text(language, c.Label, nil)})
+			}
 		}
-		features = append(features, f)
+		if len(f.Capabilities) > 0 {
+			features = append(features, f)
+		}
 	}
 	return features
 }

@@ -79,11 +79,10 @@ func (r *running) decide(ctx context.Context, q crm.SwitchQuestion) (crm.SwitchD
 	if q.Recheck {
 		moment = modulev1.DecideMoment_DECIDE_MOMENT_RECHECK
 	}
-	module, all := r.manifest.ID, r.manifest.Capabilities
 	var answer *modulev1.DecideResponse
 	err := r.gate.call(ctx, callDecideSwitch, r.timing.hook, func(ctx context.Context) (err error) {
 		answer, err = r.switches.Decide(ctx, &modulev1.DecideRequest{
-			Moment: moment, Actor: accountToWire(module, all, q.Actor), Target: accountToWire(module, all, q.Target),
+			Moment: moment, Actor: r.account(q.Actor), Target: r.account(q.Target),
 			Reason: strings.ToValidUTF8(q.Reason, "?"), Settings: *r.values.Load(),
 		})
 		return err

@@ -27,19 +27,27 @@ const (
 )
 
 var trialRules = map[string]trialRule{
-	modulev1.DirectoryService_SearchAccounts_FullMethodName:             freeOnTrial,
-	modulev1.DirectoryService_GetAccount_FullMethodName:                 freeOnTrial,
-	modulev1.SessionSwitchLogService_ListSessionSwitches_FullMethodName: freeOnTrial,
-	modulev1.OwnSettingsService_GetSettings_FullMethodName:              freeOnTrial,
-	modulev1.StorageService_GetValue_FullMethodName:                     freeOnTrial, // what was kept aside is seen
-	modulev1.StorageService_ListKeys_FullMethodName:                     freeOnTrial, // likewise
-	modulev1.StorageService_PutValue_FullMethodName:                     keptAside,
-	modulev1.StorageService_DeleteValue_FullMethodName:                  keptAside,
-	modulev1.AuditService_WriteEntry_FullMethodName:                     keptAside,
-	modulev1.LanguageService_ListLanguages_FullMethodName:               freeOnTrial,
-	modulev1.LanguageService_PutLanguage_FullMethodName:                 refusedOnTrial, // nobody can have asked for it
-	modulev1.LanguageService_DeleteLanguage_FullMethodName:              refusedOnTrial,
-	modulev1.ContributionService_Publish_FullMethodName:                 freeOnTrial, // the surface shows adopted processes only
+	modulev1.DirectoryService_SearchAccounts_FullMethodName:                freeOnTrial,
+	modulev1.DirectoryService_GetAccount_FullMethodName:                    freeOnTrial,
+	modulev1.SessionSwitchLogService_ListSessionSwitches_FullMethodName:    freeOnTrial,
+	modulev1.DirectoryService_ListRoles_FullMethodName:                     freeOnTrial,
+	modulev1.SessionSwitchLogService_GetSessionSwitch_FullMethodName:       freeOnTrial,
+	modulev1.SessionSwitchLogService_ListSwitchEvents_FullMethodName:       freeOnTrial,
+	modulev1.SessionSwitchLogService_ExplainSwitch_FullMethodName:          freeOnTrial,
+	modulev1.SessionSwitchLogService_CheckSwitching_FullMethodName:         freeOnTrial,
+	modulev1.SessionSwitchLogService_EndSessionSwitch_FullMethodName:       refusedOnTrial, // nobody can have asked for it
+	modulev1.SessionSwitchLogService_RecheckSessionSwitches_FullMethodName: refusedOnTrial, // whoever is adopted is asked anew anyway
+	modulev1.NoticeService_SendNotice_FullMethodName:                       refusedOnTrial,
+	modulev1.OwnSettingsService_GetSettings_FullMethodName:                 freeOnTrial,
+	modulev1.StorageService_GetValue_FullMethodName:                        freeOnTrial, // what was kept aside is seen
+	modulev1.StorageService_ListKeys_FullMethodName:                        freeOnTrial, // likewise
+	modulev1.StorageService_PutValue_FullMethodName:                        keptAside,
+	modulev1.StorageService_DeleteValue_FullMethodName:                     keptAside,
+	modulev1.AuditService_WriteEntry_FullMethodName:                        keptAside,
+	modulev1.LanguageService_ListLanguages_FullMethodName:                  freeOnTrial,
+	modulev1.LanguageService_PutLanguage_FullMethodName:                    refusedOnTrial, // nobody can have asked for it
+	modulev1.LanguageService_DeleteLanguage_FullMethodName:                 refusedOnTrial,
+	modulev1.ContributionService_Publish_FullMethodName:                    freeOnTrial, // the surface shows adopted processes only
 }
 
 // What a process may have kept aside.

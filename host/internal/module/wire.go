@@ -68,19 +68,24 @@ func keyFromWire(k *modulev1.AccountKey) (crm.AccountKey, error) {
 	return crm.AccountKey{Kind: kind, ID: k.GetId()}, nil
 }
 
-// accountToWire shows a module an account: of the capabilities only the module's own, all of them
-// for an administrator.
-func accountToWire(module string, all []string, a crm.Account) *modulev1.Account {
+// account shows the module an account: of the capabilities only the module's own, of those all that
+// accounts of its kind can hold for an administrator and a primary contact.
+func (r *running) account(a crm.Account) *modulev1.Account {
 	wire := &modulev1.Account{
 		Key: keyToWire(a.Key), Name: a.Name, Email: a.Email, Active: a.Active, Administrator: a.Administrator,
 		Role: a.Role, Company: a.Company, CustomerId: a.CustomerID, Language: a.Language, Primary: a.Primary,
 	}
-	for _, key := range all {
-		if a.Can(crm.ModuleCapability(module, key)) {
-			wire.Capabilities = append(wire.Capabilities, key)
+	for _, c := range r.added.Load().capabilities {
+		if a.Can(c.Capability) {
+			wire.Capabilities = append(wire.Capabilities, keyOf(c.Capability))
 		}
 	}
 	return wire
+}
+
+// keyOf is a capability's name without the module's.
+func keyOf(c crm.Capability) string {
+	return string(c[strings.IndexAny(string(c), "/@")+1:])
 }
 
 func companyToWire(c crm.Customer) *modulev1.CompanyWithoutContact {

@@ -23,6 +23,7 @@ type personColumns struct {
 		id                         int64
 		email, name                string
 		active, primary            bool
+		own                        string
 		customerID                 int64
 		company                    string
 		language, customerLanguage string
@@ -35,7 +36,7 @@ func (p *personColumns) dest() []any {
 	s, c := &p.staff, &p.contact
 	return []any{
 		&s.id, &s.email, &s.name, &s.administrator, &s.active, &s.role, &s.own, &s.roleCaps, &s.language, &s.theme, &s.lastSignIn,
-		&c.id, &c.email, &c.name, &c.active, &c.primary, &c.customerID, &c.company, &c.language, &c.customerLanguage, &c.theme, &c.lastSignIn,
+		&c.id, &c.email, &c.name, &c.active, &c.primary, &c.own, &c.customerID, &c.company, &c.language, &c.customerLanguage, &c.theme, &c.lastSignIn,
 	}
 }
 
@@ -52,7 +53,7 @@ func (p *personColumns) account() crm.Account {
 	}
 	a := crm.Account{
 		Key: crm.AccountKey{Kind: crm.Contact, ID: c.id}, Name: c.name, Email: c.email, Active: c.active, Primary: c.primary,
-		CustomerID: c.customerID, Company: c.company, Language: c.language, Theme: c.theme, LastSignIn: at(c.lastSignIn),
+		Capabilities: crm.ParseCapabilities(c.own).Of(crm.Contact), CustomerID: c.customerID, Company: c.company, Language: c.language, Theme: c.theme, LastSignIn: at(c.lastSignIn),
 	}
 	if a.Language == "" {
 		a.Language = c.customerLanguage
@@ -63,7 +64,7 @@ func (p *personColumns) account() crm.Account {
 const (
 	staffAccount = `SELECT s.id, s.email, s.name, s.administrator, s.active, COALESCE(r.name, ''), s.capabilities, COALESCE(r.capabilities, ''), s.language, s.theme, s.last_sign_in, s.password
 		FROM staff s LEFT JOIN roles r ON r.id = s.role_id `
-	contactAccount = `SELECT c.id, c.email, c.name, c.active AND u.active, c.is_primary, c.customer_id, u.company, c.language, u.language, c.theme, c.last_sign_in, c.password
+	contactAccount = `SELECT c.id, c.email, c.name, c.active AND u.active, c.is_primary, c.capabilities, c.customer_id, u.company, c.language, u.language, c.theme, c.last_sign_in, c.password
 		FROM contacts c JOIN customers u ON u.id = c.customer_id `
 )
 

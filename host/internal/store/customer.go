@@ -71,15 +71,17 @@ func (t Tx) DeleteCustomer(ctx context.Context, id int64) error {
 	return t.exec(ctx, "delete customer", `DELETE FROM customers WHERE id = $1`, id)
 }
 
-const contactColumns = `SELECT c.id, c.customer_id, u.company, c.email, c.name, c.phone, c.position, c.is_primary, c.active, c.language, c.theme, c.created_at, c.last_sign_in
+const contactColumns = `SELECT c.id, c.customer_id, u.company, c.email, c.name, c.phone, c.position, c.is_primary, c.capabilities, c.active, c.language, c.theme, c.created_at, c.last_sign_in
 	FROM contacts c JOIN customers u ON u.id = c.customer_id `
 
 func scanContact(row scanner) (crm.ContactPerson, error) {
 	var (
 		c               crm.ContactPerson
+		caps            string
 		created, signed int64
 	)
-	err := row.Scan(&c.ID, &c.CustomerID, &c.Company, &c.Email, &c.Name, &c.Phone, &c.Position, &c.Primary, &c.Active, &c.Language, &c.Theme, &created, &signed)
+	err := row.Scan(&c.ID, &c.CustomerID, &c.Company, &c.Email, &c.Name, &c.Phone, &c.Position, &c.Primary, &caps, &c.Active, &c.Language, &c.Theme, &created, &signed)
+	c.Capabilities = crm.ParseCapabilities(caps).Of(crm.Contact)
 	c.CreatedAt, c.LastSignIn = at(created), at(signed)
 	return c, err
 }
@@ -107,16 +109,16 @@ func (t Tx) Contacts(ctx context.Context, customer int64, q crm.Query) (crm.Page
 
 // InsertContact writes a new contact without a password.
 func (t Tx) InsertContact(ctx context.Context, c crm.ContactPerson) (int64, error) {
-	return t.id(ctx, "insert contact", `INSERT INTO contacts (customer_id, email, name, sort, search, phone, position, password, is_primary, active, language, theme, created_at, last_sign_in)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11, $12, 0) RETURNING id`,
-		c.CustomerID, c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Active, c.Language, c.Theme, millis(c.CreatedAt))
+	return t.id(ctx, "insert contact", `INSERT INTO contacts (customer_id, email, name, sort, search, phone, position, password, is_primary, capabilities, active, language, theme, created_at, last_sign_in)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11, $12, $13, 0) RETURNING id`,
+		c.CustomerID, c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Capabilities.String(), c.Active, c.Language, c.Theme, millis(c.CreatedAt))
 }
 
 // UpdateContact writes a contact's row, but for customer, password, theme, sign-in
 // and whether it is active.
 func (t Tx) UpdateContact(ctx context.Context, c crm.ContactPerson) error {
-	return t.exec(ctx, "update contact", `UPDATE contacts SET email = $1, name = $2, sort = $3, search = $4, phone = $5, position = $6, is_primary = $7, language = $8 WHERE id = $9`,
-		c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Language, c.ID)
+	return t.exec(ctx, "update contact", `UPDATE contacts SET email = $1, name = $2, sort = $3, search = $4, phone = $5, position = $6, is_primary = $7, capabilities = $8, language = $9 WHERE id = $10`,
+		c.Email, c.Name, sortText(c.Name), searchText(c.Name, c.Email), c.Phone, c.Position, c.Primary, c.Capabilities.String(), c.Language, c.ID)
 }
 
 // SetContactProfile writes what contacts may change about themselves.

@@ -66,7 +66,7 @@ func (t Tx) ModuleValues(ctx context.Context, module, after string, limit int) (
 }
 
 // Belongings counts what the database keeps for a module.
-type Belongings struct{ Settings, Values, ValueBytes, Languages, LogLines, Roles, Staff, Waiting, Versions int64 }
+type Belongings struct{ Settings, Values, ValueBytes, Languages, LogLines, Roles, Staff, Contacts, Waiting, Versions int64 }
 
 // ModuleBelongings counts what the database keeps for a module.
 func (t Tx) ModuleBelongings(ctx context.Context, module string) (Belongings, error) {
@@ -79,12 +79,15 @@ func (t Tx) ModuleBelongings(ctx context.Context, module string) (Belongings, er
 	if err != nil {
 		return b, err
 	}
-	holders, err := t.CapabilityHolders(ctx, string(crm.ModuleCapability(module, "")))
+	holders, err := t.CapabilityHolders(ctx, module)
 	for _, h := range holders {
-		if h.Kind == "role" {
+		switch h.Kind {
+		case "role":
 			b.Roles++
-		} else {
+		case "staff":
 			b.Staff++
+		default:
+			b.Contacts++
 		}
 	}
 	return b, err
@@ -106,5 +109,5 @@ func (t Tx) DeleteModuleData(ctx context.Context, module string) error {
 	if err := t.DeleteSettings(ctx, module); err != nil {
 		return err
 	}
-	return t.DropCapabilities(ctx, string(crm.ModuleCapability(module, "")))
+	return t.DropCapabilities(ctx, module)
 }

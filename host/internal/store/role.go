@@ -7,14 +7,15 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-const roleColumns = `SELECT r.id, r.name, r.capabilities, (SELECT COUNT(*) FROM staff s WHERE s.role_id = r.id) FROM roles r `
+const roleColumns = `SELECT r.id, r.name, r.capabilities, (SELECT COUNT(*) FROM staff s WHERE s.role_id = r.id),
+	(SELECT COUNT(*) FROM staff s WHERE s.role_id = r.id AND s.active) FROM roles r `
 
 func scanRole(row scanner) (crm.Role, error) {
 	var (
 		r    crm.Role
 		caps string
 	)
-	err := row.Scan(&r.ID, &r.Name, &caps, &r.Members)
+	err := row.Scan(&r.ID, &r.Name, &caps, &r.Members, &r.ActiveMembers)
 	r.Capabilities = crm.ParseCapabilities(caps)
 	return r, err
 }
@@ -44,16 +45,16 @@ func (t Tx) DeleteRole(ctx context.Context, id int64) error {
 	return t.exec(ctx, "delete role", `DELETE FROM roles WHERE id = $1`, id)
 }
 
-// DropCapabilities takes every capability whose name starts with prefix from roles and staff.
-func (t Tx) DropCapabilities(ctx context.Context, prefix string) error {
-	for _, table := range []string{"roles", "staff"} {
-		rows, err := t.holders(ctx, table, prefix)
+// DropCapabilities takes every capability of a module from roles, staff and contacts.
+func (t Tx) DropCapabilities(ctx context.Context, module string) error {
+	for _, table := range []string{"roles", "staff", "contacts"} {
+		rows, err := t.holders(ctx, table, module)
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
 			for c := range r.caps {
-				if strings.HasPrefix(string(c), prefix) {
+				if isOf(c, module) {
 					delete(r.caps, c)
 				}
 			}
@@ -65,12 +66,17 @@ func (t Tx) DropCapabilities(ctx context.Context, prefix string) error {
 	return nil
 }
 
+// isOf tells whether a capability is one a module brings, of staff or of contacts.
+func isOf(c crm.Capability, module string) bool {
+	return strings.HasPrefix(string(c), string(crm.ModuleCapability(module, ""))) || strings.HasPrefix(string(c), string(crm.ContactCapability(module, "")))
+}
+
 type holder struct {
 	id   int64
 	caps crm.Capabilities
 }
 
-func (t Tx) holders(ctx context.Context, table, prefix string) ([]holder, error) {
+func (t Tx) holders(ctx context.Context, table, module string) ([]holder, error) {
 	scan := func(row scanner) (holder, error) {
 		var (
 			h    holder
@@ -80,20 +86,19 @@ func (t Tx) holders(ctx context.Context, table, prefix string) ([]holder, error)
 		h.caps = crm.ParseCapabilities(text)
 		return h, err
 	}
-	return all(ctx, t, "list holders of capabilities", scan, `SELECT id, capabilities FROM `+table+` WHERE capabilities LIKE $1`, "%"+prefix+"%")
+	return all(ctx, t, "list holders of capabilities", scan, `SELECT id, capabilities FROM `+table+` WHERE capabilities LIKE $1`, "%"+module+"%")
 }
 
-// CapabilityHolder is a role, or a member of staff by themselves, that holds capabilities.
+// CapabilityHolder is a role, or a member of staff or a contact by themselves, that holds capabilities.
 type CapabilityHolder struct {
-	Kind         string // role or staff
+	Kind         string // role, staff or contact
 	ID           int64
 	Name         string
 	Capabilities []crm.Capability
 }
 
-// CapabilityHolders lists roles, then staff, holding capabilities whose name starts with prefix, and
-// which of these they hold.
-func (t Tx) CapabilityHolders(ctx context.Context, prefix string) ([]CapabilityHolder, error) {
+// CapabilityHolders lists contacts, roles and staff that hold capabilities of a module, and which.
+func (t Tx) CapabilityHolders(ctx context.Context, module string) ([]CapabilityHolder, error) {
 	scan := func(row scanner) (CapabilityHolder, error) {
 		var (
 			h    CapabilityHolder
@@ -101,12 +106,15 @@ func (t Tx) CapabilityHolders(ctx context.Context, prefix string) ([]CapabilityH
 		)
 		err := row.Scan(&h.Kind, &h.ID, &h.Name, &text)
 		for c := range strings.FieldsSeq(text) {
-			if strings.HasPrefix(c, prefix) {
+			if isOf(crm.Capability(c), module) {
 				h.Capabilities = append(h.Capabilities, crm.Capability(c))
 			}
 		}
 		return h, err
 	}
-	return all(ctx, t, "list holders of capabilities", scan, `SELECT 'role' AS kind, id, name, capabilities FROM roles WHERE ' ' || capabilities LIKE $1
-		UNION ALL SELECT 'staff', id, name, capabilities FROM staff WHERE ' ' || capabilities LIKE $1 ORDER BY 1, 2`, "% "+prefix+"%")
+	const holds = ` WHERE ' ' || capabilities LIKE $1 OR ' ' || capabilities LIKE $2`
+	return all(ctx, t, "list holders of capabilities", scan, `SELECT 'role' AS kind, id, name, capabilities FROM roles`+holds+`
+		UNION ALL SELECT 'staff', id, name, capabilities FROM staff`+holds+`
+		UNION ALL SELECT 'contact', id, name, capabilities FROM contacts`+holds+` ORDER BY 1, 2`,
+		"% "+string(crm.ModuleCapability(module, ""))+"%", "% "+string(crm.ContactCapability(module, ""))+"%")
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"strconv"
 
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
@@ -47,7 +48,7 @@ func (v *visit) contacts() error {
 type personView struct {
 	*Page
 	Form       *form
-	Table      *capabilityTable // of a staff member
+	Table      *capabilityTable // nil for a contact while no module brings rights of contacts
 	Key        crm.AccountKey
 	Existing   bool
 	Active     bool
@@ -101,7 +102,9 @@ func (v *visit) showContact(c crm.ContactPerson, link string, cause error) error
 	p := v.newPage(title)
 	f := p.newForm(local, "sensitive", v.text("save"), p.contactFields(c)...)
 	f.Back = v.path(customerAddress(c.CustomerID))
+	held := c.Capabilities
 	if cause != nil {
+		held = v.postedCapabilities()
 		if err := f.keep(v).refuse(cause); err != nil {
 			return err
 		}
@@ -112,6 +115,7 @@ func (v *visit) showContact(c crm.ContactPerson, link string, cause error) error
 	view := personView{
 		Page: p, Form: f, Key: c.Key(), Existing: c.ID != 0, Active: c.Active, Base: v.path(contactAddress(c.ID)), Blocked: f.Blocked,
 		Link: link, LinkFor: c.Name, LastSignIn: p.Time(c.LastSignIn), CanDelete: v.who.Can(crm.CustomersDelete),
+		Table: v.contactTable(c.Primary, held),
 	}
 	if c.ID != 0 && c.Active {
 		view.Actions = v.accountLinks(v.accountActions(crm.Contact), c.Key())
@@ -128,6 +132,38 @@ func (p *Page) contactFields(c crm.ContactPerson) []field {
 		yesNo("primary", p.T("field_primary"), c.Primary, p.T("help_primary")),
 		p.languageField(c.Language, "language_from_customer"),
 	}
+}
+
+// contactTable lists what running modules let contacts do; nil when that is nothing. A primary
+// contact may do all of it, which no box changes.
+func (v *visit) contactTable(primary bool, held crm.Capabilities) *capabilityTable {
+	features := v.modules.Surface().ContactRights(v.moduleLanguage())
+	if len(features) == 0 {
+		return nil
+	}
+	table := &capabilityTable{Help: v.text("help_contact_capabilities")}
+	if primary {
+		table.Fixed = v.text("primary_holds_all")
+	}
+	for _, feature := range features {
+		row := capabilityRow{Label: feature.Label, Module: feature.Module}
+		for _, c := range feature.Capabilities {
+			row.Boxes = append(row.Boxes, capabilityBox{Name: string(c.Capability), Label: c.Label, Held: primary || held.Has(c.Capability)})
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	return table
+}
+
+// shownContactRights are the boxes the form had, as far as a running module still brings them.
+func (v *visit) shownContactRights() crm.Capabilities {
+	shown, known := v.shownCapabilities(), crm.Capabilities{}
+	for _, feature := range v.modules.Surface().ContactRights(v.moduleLanguage()) {
+		for _, c := range feature.Capabilities {
+			known[c.Capability] = shown.Has(c.Capability)
+		}
+	}
+	return known
 }
 
 func (v *visit) saveContact() error {
@@ -151,7 +187,8 @@ func (v *visit) saveContact() error {
 	shown := c
 	c.Name, c.Email, c.Phone, c.Position = v.value("name"), v.value("email"), v.value("phone"), v.value("position")
 	c.Primary, c.Language = v.checked("primary"), v.value("language")
-	id, err := v.app.SaveContact(v.r.Context(), v.who, c)
+	c.Capabilities = v.postedCapabilities()
+	id, err := v.app.SaveContact(v.r.Context(), v.who, app.ContactForm{ContactPerson: c, Shown: v.shownContactRights()})
 	if err != nil {
 		return v.showContact(shown, "", err)
 	}

@@ -65,6 +65,7 @@ func (v *visit) belongings(b module.Belongings) []string {
 		{"owns_log", b.LogLines},
 		{"owns_roles", b.Roles},
 		{"owns_staff", b.Staff},
+		{"owns_contacts", b.Contacts},
 		{"owns_waiting", b.Waiting},
 		{"owns_versions", b.Versions},
 	} {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,10 +111,11 @@ func (v *visit) deleteRole() error {
 	return v.done("/admin/roles", "flash_deleted")
 }
 
-// capabilityTable is the table of features and capabilities on a role and on a staff member.
+// capabilityTable is the table of features and capabilities on a role and on a person.
 type capabilityTable struct {
-	Help string
-	Rows []capabilityRow
+	Help  string
+	Fixed string // why no box can be changed; the boxes are disabled and say so
+	Rows  []capabilityRow
 }
 
 type capabilityRow struct {
@@ -158,14 +160,15 @@ func (v *visit) capabilityName(language string, c crm.Capability) string {
 			}
 		}
 	}
-	for _, feature := range v.modules.Surface().Features(language) {
+	surface := v.modules.Surface()
+	for _, feature := range slices.Concat(surface.Features(language), surface.ContactRights(language)) {
 		for _, each := range feature.Capabilities {
 			if each.Capability == c {
 				return feature.Label + ": " + each.Label
 			}
 		}
 	}
-	return strings.ReplaceAll(string(c), "/", ": ")
+	return strings.NewReplacer("/", ": ", "@", ": ").Replace(string(c))
 }
 
 // postedCapabilities are the ticked boxes, shownCapabilities all boxes the form had: what a form
@@ -176,7 +179,7 @@ func (v *visit) shownCapabilities() crm.Capabilities  { return v.capabilitiesIn(
 func (v *visit) capabilitiesIn(name string) crm.Capabilities {
 	set := crm.Capabilities{}
 	for _, c := range v.r.PostForm[name] {
-		if len(c) < 200 && strings.ContainsAny(c, "./") && !strings.ContainsAny(c, " \t\r\n") {
+		if len(c) < 200 && strings.ContainsAny(c, "./@") && !strings.ContainsAny(c, " \t\r\n") {
 			set[crm.Capability(c)] = true
 		}
 	}
