@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	netmail "net/mail"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +20,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/understudy-crm/understudy/host/internal/app"
+	"github.com/understudy-crm/understudy/host/internal/mail"
 	"github.com/understudy-crm/understudy/host/internal/module"
 	"github.com/understudy-crm/understudy/host/internal/store"
 	"github.com/understudy-crm/understudy/host/internal/web"
@@ -115,6 +118,70 @@ func (f metricsFlags) check() error {
 
 func (f metricsFlags) access() web.MetricsAccess {
 	return web.MetricsAccess{Token: f.Token, NotLocal: !f.Local}
+}
+
+// mailFlags say how mail goes out.
+type mailFlags struct {
+	Host     string `name:"mail.host" help:"SMTP server that takes the mail the CRM sends; without one it sends none." env:"UNDERSTUDY_MAIL_HOST"`
+	Port     int    `name:"mail.port" help:"Its port; by default 587, with --mail.tls=implicit 465, with none 25." env:"UNDERSTUDY_MAIL_PORT" default:"0"`
+	User     string `name:"mail.user" help:"Name to sign in to it with." env:"UNDERSTUDY_MAIL_USER"`
+	Password string `name:"mail.password" help:"Password to sign in to it with. Better set in the environment: flags are seen by others on this machine." env:"UNDERSTUDY_MAIL_PASSWORD" placeholder:"SECRET"`
+	TLS      string `name:"mail.tls" help:"STARTTLS as mandatory, or opportunistic, where the server offers it; TLS from the first byte on as implicit; or none." env:"UNDERSTUDY_MAIL_TLS" default:"mandatory" enum:"mandatory,opportunistic,implicit,none"`
+	From     string `name:"mail.from" help:"Address mail comes from, such as crm@example.com or Example <crm@example.com>." env:"UNDERSTUDY_MAIL_FROM"`
+	Links    string `name:"mail.links" help:"Where people reach the site, such as https://crm.example.com, for links in mails; without it they have none." env:"UNDERSTUDY_MAIL_LINKS"`
+}
+
+// check refuses a server that can't be used as it is told.
+func (f mailFlags) check() error {
+	if f.Host == "" {
+		return nil
+	}
+	server, err := f.server()
+	if err == nil {
+		err = server.Check()
+	}
+	if err != nil {
+		return fmt.Errorf("--mail.host is set, but %w; see --mail.from, --mail.port, --mail.user and --mail.tls", err)
+	}
+	if u, err := url.Parse(f.Links); f.Links != "" && (err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
+		return fmt.Errorf("--mail.links is %q; it must be like https://crm.example.com", f.Links)
+	}
+	return nil
+}
+
+func (f mailFlags) server() (mail.Server, error) {
+	from, err := netmail.ParseAddress(f.From)
+	if err != nil {
+		return mail.Server{}, fmt.Errorf("its sender %q is no address", f.From)
+	}
+	return mail.Server{Host: f.Host, Port: f.Port, User: f.User, Password: f.Password, Security: mail.Security(f.TLS), From: from}, nil
+}
+
+// sender sends the site's mail; nil when there is no server for it.
+func (f mailFlags) sender(s *site, log *slog.Logger) (*mail.Sender, error) {
+	if f.Host == "" {
+		return nil, nil //nolint:nilnil // no sender is what was asked for
+	}
+	server, err := f.server()
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := web.Texts()
+	if err != nil {
+		return nil, err
+	}
+	text := func(module, language, key string, args map[string]string) string {
+		values := make(map[string]any, len(args))
+		for name, value := range args {
+			values[name] = value
+		}
+		if module == "" {
+			return hosts(language, key, values)
+		}
+		return s.modules.Surface().Text(module, language, key, values)
+	}
+	s.app.UseMail()
+	return mail.New(mail.Options{App: s.app, Server: server, Text: text, Links: f.Links, Log: log}), nil
 }
 
 // logFlags say what is logged.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/understudy-crm/understudy/host/internal/mail"
 	"github.com/understudy-crm/understudy/host/internal/web"
 )
 
@@ -28,13 +29,14 @@ type serveCommand struct {
 	moduleFlags
 	webFlags
 	metricsFlags
+	mailFlags
 	logFlags
 	SecureCookies bool `help:"Send cookies over TLS only. Off by itself on a loopback address." env:"UNDERSTUDY_SECURE_COOKIES" default:"true" negatable:""`
 }
 
 // Validate refuses settings that make no sense, before anything is opened.
 func (c *serveCommand) Validate() error {
-	return errors.Join(c.logKeptFlags.check(), c.metricsFlags.check())
+	return errors.Join(c.logKeptFlags.check(), c.metricsFlags.check(), c.mailFlags.check())
 }
 
 // Run serves until the context ends.
@@ -48,7 +50,11 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return errors.Join(err, release())
 	}
-	serving := server{site: s, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, metrics: c.access(), log: log, ready: func(base string) error {
+	sender, err := c.sender(s, log)
+	if err != nil {
+		return errors.Join(err, s.close(), release())
+	}
+	serving := server{site: s, mail: sender, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, metrics: c.access(), log: log, ready: func(base string) error {
 		t.printf("Understudy %s listens on %s\n", version, base)
 		token, needed, err := s.app.FirstLink(ctx)
 		if err != nil || !needed {
@@ -63,6 +69,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 // server runs a site behind an address.
 type server struct {
 	site   *site
+	mail   *mail.Sender // nil when no mail is sent
 	listen string
 	secure bool
 	// maxUpload is the largest module package, in bytes.
@@ -72,7 +79,8 @@ type server struct {
 	ready     func(base string) error // called once it listens and the modules have been started
 }
 
-// run starts in the order store → modules → listener, and stops in the reverse one.
+// run starts in the order store → modules → mail, whose words are the modules' → listener, and stops
+// in the reverse one.
 func (s *server) run(ctx context.Context) error {
 	var draining atomic.Bool
 	handler, err := web.New(web.Options{App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, Version: version, MaxUpload: s.maxUpload, Metrics: s.metrics, Draining: draining.Load})
@@ -88,11 +96,14 @@ func (s *server) run(ctx context.Context) error {
 	if err := s.site.modules.Start(running); err != nil {
 		return errors.Join(fmt.Errorf("start modules: %w", err), listener.Close())
 	}
+	posting := s.post(running)
 	web := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
 	go s.sweep(running)
 	if err := s.ready("http://" + listener.Addr().String()); err != nil {
+		posting.cancel()
+		<-posting.done
 		return errors.Join(err, web.Close(), s.site.modules.Stop(running))
 	}
 	select {
@@ -102,11 +113,31 @@ func (s *server) run(ctx context.Context) error {
 		s.log.Info("stopping")
 	}
 	draining.Store(true)
-	return errors.Join(err, s.stop(web))
+	posting.cancel() // what requests still write waits in the outbox
+	return errors.Join(err, s.stop(web, posting.done))
 }
 
-// stop ends requests, then modules, each within its bound.
-func (s *server) stop(web *http.Server) error {
+// posting is the sending of mail while the program runs.
+type posting struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// post sends mail until it is cancelled; done closes once the mail under way then is out.
+func (s *server) post(ctx context.Context) posting {
+	ctx, cancel := context.WithCancel(ctx)
+	p := posting{cancel, make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		if s.mail != nil {
+			s.mail.Run(ctx)
+		}
+	}()
+	return p
+}
+
+// stop ends requests, waits for the mail under way, then ends modules, each within its bound.
+func (s *server) stop(web *http.Server, mailed <-chan struct{}) error {
 	all, cancelAll := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancelAll()
 	drain, cancelDrain := context.WithTimeout(all, drainTimeout)
@@ -117,6 +148,7 @@ func (s *server) stop(web *http.Server) error {
 			s.log.Debug("close", "error", err)
 		}
 	}
+	<-mailed // it has had as long as the requests
 	if err := s.site.modules.Stop(all); err != nil {
 		return fmt.Errorf("stop modules: %w", err)
 	}

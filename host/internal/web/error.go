@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -98,4 +99,15 @@ func ErrorText(language string, e *crm.Error) string {
 		return ""
 	}
 	return l.withArgs(language, "error_"+e.Key, e.Args)
+}
+
+// Texts gives the host's sentences by language and key, for doors other than the browser.
+func Texts() (func(language, key string, args map[string]any) string, error) {
+	l, err := loadLanguages()
+	if err != nil {
+		return nil, fmt.Errorf("read languages: %w", err)
+	}
+	return func(language, key string, args map[string]any) string {
+		return l.withArgs(l.match(language, "en"), key, args)
+	}, nil
 }
