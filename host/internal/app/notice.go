@@ -29,13 +29,16 @@ func (a *App) tell(ctx context.Context, tx store.Tx, who crm.Who, n crm.AccountN
 	return a.tellAccount(ctx, tx, who, account, n)
 }
 
-// tellAdministrators tells every active administrator.
-func (a *App) tellAdministrators(ctx context.Context, tx store.Tx, who crm.Who, n crm.AccountNotice) error {
+// tellAdministrators tells every active administrator but one, whom it is about.
+func (a *App) tellAdministrators(ctx context.Context, tx store.Tx, who crm.Who, n crm.AccountNotice, except crm.AccountKey) error {
 	list, err := tx.Administrators(ctx)
 	if err != nil {
 		return err
 	}
 	for _, account := range list {
+		if account.Key == except {
+			continue
+		}
 		if err := a.tellAccount(ctx, tx, who, account, n); err != nil {
 			return err
 		}
@@ -94,12 +97,14 @@ func (a *App) dismiss(ctx context.Context, who crm.Who, do func(store.Tx) error)
 	})
 }
 
-// SendNotice tells an account, or all active administrators, something in an installed module's words.
+// SendNotice tells an account, or all active administrators but that account, something in an installed
+// module's words.
 // Whether the module may is its grant's to say. Invalid when the notice breaks a bound
 // (crm.AccountNotice.Check), NotFound when there is no such account or module, TooMany beyond a
 // hundred a minute.
 func (a *App) SendNotice(ctx context.Context, who crm.Who, module string, n crm.AccountNotice, administrators bool) error {
 	n.Module = module
+	except := n.To
 	if administrators {
 		n.To = crm.AccountKey{Kind: crm.Staff}
 	}
@@ -116,7 +121,7 @@ func (a *App) SendNotice(ctx context.Context, who crm.Who, module string, n crm.
 			return crm.Refuse(crm.NotFound, "module_not_found")
 		}
 		if administrators {
-			return a.tellAdministrators(ctx, tx, who, n)
+			return a.tellAdministrators(ctx, tx, who, n, except)
 		}
 		account, err := tx.Account(ctx, n.To)
 		if err != nil {

@@ -132,23 +132,27 @@ func (a *App) whyEnd(ctx context.Context, r store.Resolved, who crm.Who) (crm.En
 	}
 }
 
-// decideAgain asks the ceiling and then the hook.
+// decideAgain asks whether a running switch may go on.
 func (a *App) decideAgain(ctx context.Context, r store.Resolved, who crm.Who) (crm.SwitchDecision, error) {
-	if err := crm.CheckCeiling(r.Actor, r.Subject); err != nil {
-		return crm.SwitchDecision{}, err
-	}
-	return a.policy.DecideSwitch(ctx, crm.SwitchQuestion{Recheck: true, Actor: r.Actor, Target: r.Subject, Reason: who.Switch.Reason})
+	return a.decide(ctx, crm.SwitchQuestion{
+		Moment: crm.SwitchRecheck, Actor: r.Actor, Target: r.Subject, Reason: who.Switch.Reason, Ticket: who.Switch.Ticket, Switch: who.Switch,
+	})
 }
 
-// goOn remembers that the switch was allowed again; a decision may shorten it, never lengthen it.
+// goOn remembers that the switch was allowed again. Such a decision may shorten it and take from
+// what it may do; only ExtendSwitch and ElevateSwitch give.
 func (a *App) goOn(ctx context.Context, r store.Resolved, who crm.Who, d crm.SwitchDecision) error {
 	expires := who.Switch.StartedAt.Add(d.Limit)
 	if expires.After(who.Switch.ExpiresAt) {
 		expires = who.Switch.ExpiresAt
 	}
+	if who.Switch.Mode == crm.ReadOnly {
+		d.Mode = crm.ReadOnly
+	}
+	was := *who.Switch
 	who.Switch.ExpiresAt, who.Switch.Mode = expires, d.Mode
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		return tx.SetDecided(ctx, r.Session, r.Revision, expires, d.Mode)
+		return tx.SetDecided(ctx, r.Session, r.Revision, was, expires, d.Mode)
 	})
 }
 

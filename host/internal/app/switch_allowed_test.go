@@ -164,7 +164,7 @@ func TestTheHookIsAskedAgainOnlyWhenRightsChanged(t *testing.T) {
 	for range 10 {
 		v.Who()
 	}
-	if asked := s.Policy.Asked(); len(asked) != 2 || !asked[1].Recheck || asked[1].Reason != "testing" {
+	if asked := s.Policy.Asked(); len(asked) != 2 || asked[1].Moment != crm.SwitchRecheck || asked[1].Switch == nil || asked[1].Reason != "testing" {
 		t.Fatalf("after a change: %+v", asked)
 	}
 	if !v.Who().Switched() {
@@ -236,7 +236,7 @@ func TestNoSuchTarget(t *testing.T) {
 	s := hosttest.NewSite(t)
 	v := s.SignIn(t, ann)
 	for _, key := range []crm.AccountKey{{Kind: crm.Contact, ID: 4711}, {Kind: crm.Staff, ID: -1}} {
-		if _, _, err := s.App.SwitchSession(t.Context(), v.Who(), key, ""); crm.KindOf(err) != crm.NotFound {
+		if _, _, err := s.App.SwitchSession(t.Context(), v.Who(), app.SwitchWish{Target: key}); crm.KindOf(err) != crm.NotFound {
 			t.Errorf("become %s: %v", key, err)
 		}
 	}

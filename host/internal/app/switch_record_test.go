@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
@@ -40,7 +41,7 @@ func TestParallelStartsAndStopsEndInOneState(t *testing.T) {
 		var wait sync.WaitGroup
 		for i := range secrets {
 			wait.Go(func() {
-				secrets[i], _, _ = s.App.SwitchSession(t.Context(), who, target, "") // all but one lose, by design
+				secrets[i], _, _ = s.App.SwitchSession(t.Context(), who, app.SwitchWish{Target: target}) // all but one lose, by design
 			})
 		}
 		wait.Wait()

@@ -128,10 +128,18 @@ func (a *App) ConfirmPassword(ctx context.Context, who crm.Who, password string)
 // CheckConfirmed says whether the own password was given in this session a moment ago: Denied
 // password_confirmation_needed when it wasn't. It uses nothing up.
 func (a *App) CheckConfirmed(ctx context.Context, who crm.Who) error {
-	if atCommandLine(who) || a.justSignedIn(who) {
+	if atCommandLine(who) {
 		return nil
 	}
-	confirmed, err := a.store.Read().SessionConfirmed(ctx, who.Session.ID, a.Now().Add(-confirmationLife))
+	return a.confirmedWithin(ctx, who, confirmationLife)
+}
+
+// confirmedWithin is CheckConfirmed for a shorter moment.
+func (a *App) confirmedWithin(ctx context.Context, who crm.Who, moment time.Duration) error {
+	if a.justSignedIn(who, moment) {
+		return nil
+	}
+	confirmed, err := a.store.Read().SessionConfirmed(ctx, who.Session.ID, a.Now().Add(-moment))
 	if err == nil && !confirmed {
 		err = crm.Refuse(crm.Denied, "password_confirmation_needed")
 	}
@@ -139,7 +147,7 @@ func (a *App) CheckConfirmed(ctx context.Context, who crm.Who) error {
 }
 
 func (a *App) useConfirmation(ctx context.Context, tx store.Tx, who crm.Who) error {
-	if atCommandLine(who) || a.justSignedIn(who) {
+	if atCommandLine(who) || a.justSignedIn(who, confirmationLife) {
 		return nil
 	}
 	used, err := tx.UseConfirmation(ctx, who.Session.ID, a.Now().Add(-confirmationLife))
@@ -151,8 +159,8 @@ func (a *App) useConfirmation(ctx context.Context, tx store.Tx, who crm.Who) err
 
 // justSignedIn tells whether the own password was given a moment ago to sign in: asking for it again
 // at once would teach people to type it without thinking.
-func (a *App) justSignedIn(who crm.Who) bool {
-	return who.Session.ID != 0 && a.Now().Sub(who.Session.CreatedAt) < confirmationLife
+func (a *App) justSignedIn(who crm.Who, moment time.Duration) bool {
+	return who.Session.ID != 0 && a.Now().Sub(who.Session.CreatedAt) < moment
 }
 
 // atCommandLine tells crm.Operator from everybody who signed in.

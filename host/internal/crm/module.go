@@ -71,16 +71,33 @@ type ModuleLanguage struct {
 	File []byte
 }
 
+// SwitchMoment is when a hook is asked about a session switch.
+type SwitchMoment string
+
+// The moments.
+const (
+	SwitchStart   SwitchMoment = "start"   // before it
+	SwitchRecheck SwitchMoment = "recheck" // during it, after a change of rights, settings or modules
+	SwitchExtend  SwitchMoment = "extend"  // during it, for more time
+	SwitchElevate SwitchMoment = "elevate" // during it, to do more than read
+)
+
 // SwitchQuestion is what a hook is asked about a session switch.
 type SwitchQuestion struct {
-	Recheck bool // false before the switch, true during it
-	Actor   Account
-	Target  Account
-	Reason  string
+	Moment        SwitchMoment
+	Actor         Account
+	Target        Account
+	Reason        string
+	Ticket        string
+	Switch        *Switch // the one that runs, nil at the start
+	RecentTargets int     // at the start: how many others the actor became in the hour before
 }
 
 // SwitchDecision allows a switch, for at most Limit from its start.
 type SwitchDecision struct {
 	Limit time.Duration
 	Mode  SwitchMode
+	// PasswordWithin, above zero, is how long ago at most the actor must have given the own password.
+	PasswordWithin time.Duration
+	Notices        []SwitchNotice
 }

@@ -45,15 +45,27 @@ func (n AccountNotice) Check() error {
 	if n.Page == "" {
 		return nil
 	}
-	root := "/m/" + n.Module
-	if n.To.Kind.Area() == Admin {
-		root = "/admin" + root
-	}
+	root := moduleRoot(n.To.Kind.Area(), n.Module)
 	address, query, _ := strings.Cut(n.Page, "?")
 	if n.Module == "" || !below(root, n.Page) || !IsLocal(strings.TrimSuffix(address, "/")+"?"+query) {
 		return Refuse(Invalid, "account_notice_page", "Page", Cut(n.Page, 200), "Root", root)
 	}
 	return nil
+}
+
+// ModulePage is the local address of a module's page in an area, empty for no page.
+func ModulePage(area Area, module, path string) string {
+	if path == "" {
+		return ""
+	}
+	return moduleRoot(area, module) + path
+}
+
+func moduleRoot(area Area, module string) string {
+	if area == Admin {
+		return "/admin/m/" + module
+	}
+	return "/m/" + module
 }
 
 // below tells whether a local address is root's or leads below it.

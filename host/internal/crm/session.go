@@ -26,11 +26,12 @@ const (
 	EndModuleOff       EndCause = "module_off"
 	EndByAdministrator EndCause = "by_administrator"
 	EndSessionLost     EndCause = "session_lost"
+	EndBySubject       EndCause = "by_subject"
 )
 
 // EndCauses is the closed list.
 func EndCauses() []EndCause {
-	return []EndCause{EndStopped, EndExpired, EndSignedOut, EndActorInactive, EndTargetInactive, EndNotAllowed, EndModuleOff, EndByAdministrator, EndSessionLost}
+	return []EndCause{EndStopped, EndExpired, EndSignedOut, EndActorInactive, EndTargetInactive, EndNotAllowed, EndModuleOff, EndByAdministrator, EndSessionLost, EndBySubject}
 }
 
 // Session is one browser's sign-in. It holds ids, never copies of people.
@@ -78,7 +79,24 @@ type Switch struct {
 	ExpiresAt     time.Time
 	EndedAt       time.Time // zero while it runs
 	End           EndCause  // empty while it runs and for refused attempts
+	EndedBy       string    // who ended it, when somebody else than the actor did
 	Refusal       string    // for refused attempts, the code of the rule that refused
+	Ticket        string
+	ElevatedAt    time.Time // when the actor was allowed to do more than read; zero when not asked for
+	Extensions    int       // how often it was given more time
+	CustomerID    int64     // of a subject that is a contact
+	Notices       []SwitchNotice
+}
+
+// SwitchNotice is somebody to be told of a switch, in a module's words: the subject, or every
+// administrator but the actor.
+type SwitchNotice struct {
+	Module           string `json:"module"`
+	AtEnd            bool   `json:"at_end,omitempty"` // when it has ended, instead of when it starts
+	ToAdministrators bool   `json:"to_administrators,omitempty"`
+	TextKey          string `json:"text_key"`
+	Page             string `json:"page,omitempty"` // of the module, below its root
+	Mail             bool   `json:"mail,omitempty"`
 }
 
 // Who is the answer of the resolver, the only place that says who is who: rights are asked of the

@@ -157,7 +157,7 @@ func (v *Visitor) Become(email string) {
 // TryBecome switches the visitor's session, or says why not.
 func (v *Visitor) TryBecome(email string) error {
 	v.t.Helper()
-	secret, _, err := v.site.App.SwitchSession(v.t.Context(), v.Who(), v.site.Key(v.t, email), "testing")
+	secret, _, err := v.site.App.SwitchSession(v.t.Context(), v.Who(), app.SwitchWish{Target: v.site.Key(v.t, email), Reason: "testing"})
 	if err == nil {
 		v.Secret = secret
 	}

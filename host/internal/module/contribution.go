@@ -325,3 +325,9 @@ func (x *compiler) actions(actions []*modulev1.AccountAction) {
 		x.out.actions = append(x.out.actions, action)
 	}
 }
+
+// hasPage tells whether a page is declared by exactly this path, in any area. Empty is no page, and
+// may always be named.
+func (c *contributions) hasPage(path string) bool {
+	return path == "" || slices.ContainsFunc(c.pages, func(p page) bool { return p.path == path })
+}

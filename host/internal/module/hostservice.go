@@ -28,6 +28,7 @@ type hostServices struct {
 	modulev1.UnimplementedAuditServiceServer
 	modulev1.UnimplementedLanguageServiceServer
 	modulev1.UnimplementedContributionServiceServer
+	modulev1.UnimplementedNoticeServiceServer
 	running *running
 	app     *app.App
 	asks    throttle
@@ -41,6 +42,7 @@ func (s *hostServices) register(server *grpc.Server) {
 	modulev1.RegisterAuditServiceServer(server, s)
 	modulev1.RegisterLanguageServiceServer(server, s)
 	modulev1.RegisterContributionServiceServer(server, s)
+	modulev1.RegisterNoticeServiceServer(server, s)
 }
 
 // noGrant marks methods that every module may use: they reach nothing but the module's own.
@@ -54,9 +56,9 @@ var methodGrants = map[string]string{
 	modulev1.DirectoryService_ListRoles_FullMethodName:                     manifest.GrantDirectoryRead,
 	modulev1.SessionSwitchLogService_ListSessionSwitches_FullMethodName:    manifest.GrantSessionSwitch,
 	modulev1.SessionSwitchLogService_GetSessionSwitch_FullMethodName:       manifest.GrantSessionSwitch,
-	modulev1.SessionSwitchLogService_ListSwitchEvents_FullMethodName:       manifest.GrantSessionSwitch,
 	modulev1.SessionSwitchLogService_EndSessionSwitch_FullMethodName:       manifest.GrantSessionSwitch,
 	modulev1.SessionSwitchLogService_RecheckSessionSwitches_FullMethodName: manifest.GrantSessionSwitch,
+	modulev1.SessionSwitchLogService_ListSwitchEvents_FullMethodName:       manifest.GrantSessionSwitch,
 	modulev1.SessionSwitchLogService_ExplainSwitch_FullMethodName:          manifest.GrantSessionSwitch,
 	modulev1.SessionSwitchLogService_CheckSwitching_FullMethodName:         manifest.GrantSessionSwitch,
 	modulev1.NoticeService_SendNotice_FullMethodName:                       manifest.GrantNoticeSend,
@@ -206,47 +208,6 @@ func (s *hostServices) ListRoles(ctx context.Context, _ *modulev1.ListRolesReque
 			}
 		}
 		answer.Roles = append(answer.Roles, wire)
-	}
-	return answer, nil
-}
-
-// ListSessionSwitches reads the record of switches.
-func (s *hostServices) ListSessionSwitches(ctx context.Context, q *modulev1.ListSessionSwitchesRequest) (*modulev1.ListSessionSwitchesResponse, error) {
-	page, err := s.app.Switches(ctx, app.SwitchQuery{
-		From: timeFromWire(q.GetFrom()), Until: timeFromWire(q.GetUntil()), ActorTerm: q.GetActorTerm(), SubjectTerm: q.GetSubjectTerm(),
-		SubjectKind: accountKinds[q.GetSubjectKind()], Outcome: outcomes[q.GetOutcome()], Limit: bounded(q.GetLimit(), 25, 500), After: q.GetPageToken(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	answer := &modulev1.ListSessionSwitchesResponse{NextPageToken: page.Next}
-	for _, row := range page.Rows {
-		answer.SessionSwitches = append(answer.SessionSwitches, switchToWire(row))
-	}
-	return answer, nil
-}
-
-// ExplainSwitch holds a pair against the host's rules, by the code that decides.
-func (s *hostServices) ExplainSwitch(ctx context.Context, q *modulev1.ExplainSwitchRequest) (*modulev1.ExplainSwitchResponse, error) {
-	actor, err := keyFromWire(q.GetActor())
-	if err != nil {
-		return nil, err
-	}
-	target, err := keyFromWire(q.GetTarget())
-	if err != nil {
-		return nil, err
-	}
-	rules, err := s.app.ExplainSwitch(ctx, actor, target)
-	if err != nil {
-		return nil, err
-	}
-	answer := &modulev1.ExplainSwitchResponse{}
-	for _, rule := range rules {
-		wire := &modulev1.SwitchRule{Code: rule.Code, Holds: rule.Holds}
-		for _, c := range rule.Missing {
-			wire.Missing = append(wire.Missing, string(c))
-		}
-		answer.Rules = append(answer.Rules, wire)
 	}
 	return answer, nil
 }

@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +18,11 @@ var _ app.SwitchPolicy = (*Manager)(nil)
 // maxRefusalKey bounds what a module may name as its sentence.
 const maxRefusalKey = 64
 
-// DecideSwitch asks every module that decides session switches. All must allow; the shortest limit
-// and the strictest mode count. Denied, with the module's own sentence, when one refuses.
+// maxSwitchNotices bounds whom one module may name to be told of a switch.
+const maxSwitchNotices = 8
+
+// DecideSwitch asks every module that decides session switches. All must allow; the shortest limit,
+// the strictest mode and the freshest password count, and everybody any of them names is told. Denied, with the module's own sentence, when one refuses.
 // Unavailable when none runs, when one that decides is activated but doesn't run, when one fails,
 // is silent for its two seconds or allows without a limit: anything but a clear yes is a no.
 func (m *Manager) DecideSwitch(ctx context.Context, q crm.SwitchQuestion) (crm.SwitchDecision, error) {
@@ -36,6 +40,10 @@ func (m *Manager) DecideSwitch(ctx context.Context, q crm.SwitchQuestion) (crm.S
 		if one.Mode == crm.ReadOnly {
 			decision.Mode = crm.ReadOnly
 		}
+		if one.PasswordWithin > 0 && (decision.PasswordWithin == 0 || one.PasswordWithin < decision.PasswordWithin) {
+			decision.PasswordWithin = one.PasswordWithin
+		}
+		decision.Notices = append(decision.Notices, one.Notices...)
 	}
 	return decision, nil
 }
@@ -73,18 +81,18 @@ func (m *Manager) deciders(ctx context.Context) ([]*running, error) {
 	return deciders, nil
 }
 
+var moments = map[crm.SwitchMoment]modulev1.DecideMoment{
+	crm.SwitchStart:   modulev1.DecideMoment_DECIDE_MOMENT_START,
+	crm.SwitchRecheck: modulev1.DecideMoment_DECIDE_MOMENT_RECHECK,
+	crm.SwitchExtend:  modulev1.DecideMoment_DECIDE_MOMENT_EXTEND,
+	crm.SwitchElevate: modulev1.DecideMoment_DECIDE_MOMENT_ELEVATE,
+}
+
 // decide asks one module.
 func (r *running) decide(ctx context.Context, q crm.SwitchQuestion) (crm.SwitchDecision, error) {
-	moment := modulev1.DecideMoment_DECIDE_MOMENT_START
-	if q.Recheck {
-		moment = modulev1.DecideMoment_DECIDE_MOMENT_RECHECK
-	}
 	var answer *modulev1.DecideResponse
 	err := r.gate.call(ctx, callDecideSwitch, r.timing.hook, func(ctx context.Context) (err error) {
-		answer, err = r.switches.Decide(ctx, &modulev1.DecideRequest{
-			Moment: moment, Actor: r.account(q.Actor), Target: r.account(q.Target),
-			Reason: strings.ToValidUTF8(q.Reason, "?"), Settings: *r.values.Load(),
-		})
+		answer, err = r.switches.Decide(ctx, r.questionToWire(q))
 		return err
 	})
 	if err != nil {
@@ -99,7 +107,44 @@ func (r *running) decide(ctx context.Context, q crm.SwitchQuestion) (crm.SwitchD
 		r.log.add("error", "decide switch: allowed without a limit above zero", "")
 		return crm.SwitchDecision{}, crm.Refuse(crm.Unavailable, "switch_module_silent", "Module", r.manifest.Name)
 	}
-	return crm.SwitchDecision{Limit: limit, Mode: modeFromWire(answer.GetMode())}, nil
+	decision := crm.SwitchDecision{Limit: limit, Mode: modeFromWire(answer.GetMode()), Notices: r.switchNotices(answer.GetNotices())}
+	if answer.GetPasswordWithin() != nil {
+		// One that makes no sense still asks for the password, now.
+		decision.PasswordWithin = max(answer.GetPasswordWithin().AsDuration(), time.Second)
+	}
+	return decision, nil
+}
+
+func (r *running) questionToWire(q crm.SwitchQuestion) *modulev1.DecideRequest {
+	wire := &modulev1.DecideRequest{
+		Moment: moments[q.Moment], Actor: r.account(q.Actor), Target: r.account(q.Target),
+		Reason: strings.ToValidUTF8(q.Reason, "?"), Ticket: strings.ToValidUTF8(q.Ticket, "?"), RecentTargets: int32(min(q.RecentTargets, 1<<30)),
+		Settings: *r.values.Load(),
+	}
+	if q.Switch != nil {
+		wire.SessionSwitch = switchToWire(*q.Switch)
+	}
+	return wire
+}
+
+// switchNotices takes the notices that can be told. One that can't is noted in the module's log: it
+// is no reason to refuse, for a refusal would tell nobody either.
+func (r *running) switchNotices(list []*modulev1.SwitchNotice) []crm.SwitchNotice {
+	var notices []crm.SwitchNotice
+	for _, n := range list {
+		moment, audience := n.GetMoment(), n.GetAudience()
+		if len(notices) == maxSwitchNotices || moment == modulev1.SwitchNoticeMoment_SWITCH_NOTICE_MOMENT_UNSPECIFIED ||
+			audience == modulev1.NoticeAudience_NOTICE_AUDIENCE_UNSPECIFIED || len(n.GetTextKey()) > maxRefusalKey || !r.texts.Load().has(n.GetTextKey()) || !r.added.Load().hasPage(n.GetPage()) {
+			r.log.add("error", fmt.Sprintf("decide switch: the notice %q can't be told: it needs a moment, an audience, a message and a declared page or none, and at most %d are told", printable(n.GetTextKey()), maxSwitchNotices), "")
+			continue
+		}
+		notices = append(notices, crm.SwitchNotice{
+			Module: r.manifest.ID, AtEnd: moment == modulev1.SwitchNoticeMoment_SWITCH_NOTICE_MOMENT_END,
+			ToAdministrators: audience == modulev1.NoticeAudience_NOTICE_AUDIENCE_ADMINISTRATORS,
+			TextKey:          n.GetTextKey(), Page: n.GetPage(), Mail: n.GetMail(),
+		})
+	}
+	return notices
 }
 
 // refusal is the module's sentence, or one of the host's when the module has none such.

@@ -29,6 +29,7 @@ var switchEnds = map[crm.EndCause]modulev1.SwitchEnd{
 	crm.EndModuleOff:       modulev1.SwitchEnd_SWITCH_END_MODULE_OFF,
 	crm.EndByAdministrator: modulev1.SwitchEnd_SWITCH_END_BY_ADMINISTRATOR,
 	crm.EndSessionLost:     modulev1.SwitchEnd_SWITCH_END_SESSION_LOST,
+	crm.EndBySubject:       modulev1.SwitchEnd_SWITCH_END_BY_SUBJECT,
 }
 
 var outcomes = map[modulev1.SwitchOutcome]string{
@@ -127,6 +128,8 @@ func switchToWire(s crm.Switch) *modulev1.SessionSwitch {
 		Subject: keyToWire(s.Subject), SubjectName: s.SubjectName, SubjectDetail: s.SubjectDetail,
 		StartedAt: timeToWire(s.StartedAt), ExpiresAt: timeToWire(s.ExpiresAt), EndedAt: timeToWire(s.EndedAt),
 		End: switchEnds[s.End], Reason: s.Reason, Ip: s.IP, Browser: s.Browser, Mode: modeToWire(s.Mode), RefusalCode: s.Refusal,
+		Ticket: s.Ticket, ElevatedAt: timeToWire(s.ElevatedAt), Extensions: int32(min(s.Extensions, 1<<30)),
+		EndedBy: s.EndedBy, SubjectCustomerId: s.CustomerID,
 	}
 }
 

@@ -35,7 +35,8 @@ const resolveQuery = `SELECT au.revision,
 	COALESCE(tc.id, 0), COALESCE(tc.email, ''), COALESCE(tc.name, ''), COALESCE(tc.active AND tcu.active, FALSE), COALESCE(tc.is_primary, FALSE), COALESCE(tc.capabilities, ''),
 	COALESCE(tc.customer_id, 0), COALESCE(tcu.company, ''), COALESCE(tc.language, ''), COALESCE(tcu.language, ''), COALESCE(tc.theme, ''), COALESCE(tc.last_sign_in, 0),
 	COALESCE(w.id, 0), COALESCE(w.actor_name, ''), COALESCE(w.actor_role, ''), COALESCE(w.subject_name, ''), COALESCE(w.subject_detail, ''),
-	COALESCE(w.mode, ''), COALESCE(w.reason, ''), COALESCE(w.started_at, 0), COALESCE(w.expires_at, 0), COALESCE(w.ended_at, 0), COALESCE(w.end_cause, '')
+	COALESCE(w.mode, ''), COALESCE(w.reason, ''), COALESCE(w.started_at, 0), COALESCE(w.expires_at, 0), COALESCE(w.ended_at, 0), COALESCE(w.end_cause, ''),
+	COALESCE(w.ticket, ''), COALESCE(w.elevated_at, 0), COALESCE(w.extensions, 0), COALESCE(w.customer_id, 0)
 FROM sessions s
 JOIN authority au ON au.id = 1
 LEFT JOIN staff a ON s.actor_kind = 'staff' AND a.id = s.actor_id
@@ -72,10 +73,11 @@ func scanResolved(row scanner) (Resolved, error) {
 		s              sessionColumns
 		w              = &r.Switch
 		start, exp, en int64
+		elevated       int64
 	)
 	dest := append([]any{&r.Revision, &r.Unread}, s.dest(&r.Session)...)
 	dest = append(append(dest, actor.dest()...), subject.dest()...)
-	dest = append(dest, &w.ID, &w.ActorName, &w.ActorRole, &w.SubjectName, &w.SubjectDetail, &w.Mode, &w.Reason, &start, &exp, &en, &w.End)
+	dest = append(dest, &w.ID, &w.ActorName, &w.ActorRole, &w.SubjectName, &w.SubjectDetail, &w.Mode, &w.Reason, &start, &exp, &en, &w.End, &w.Ticket, &elevated, &w.Extensions, &w.CustomerID)
 	if err := row.Scan(dest...); err != nil {
 		return r, err
 	}
@@ -85,7 +87,7 @@ func scanResolved(row scanner) (Resolved, error) {
 		r.Subject = r.Actor
 	}
 	w.SessionID, w.Actor, w.Subject = r.Session.ID, r.Session.Actor, r.Session.Subject
-	w.StartedAt, w.ExpiresAt, w.EndedAt = at(start), at(exp), at(en)
+	w.StartedAt, w.ExpiresAt, w.EndedAt, w.ElevatedAt = at(start), at(exp), at(en), at(elevated)
 	w.IP, w.Browser = r.Session.IP, r.Session.Browser
 	return r, nil
 }
@@ -144,12 +146,15 @@ func (t Tx) SwapSubject(ctx context.Context, s crm.Session, subject crm.AccountK
 }
 
 // SetDecided remembers the authority revision at which the session's switch was allowed again, and
-// until when it may last now.
-func (t Tx) SetDecided(ctx context.Context, s crm.Session, revision int64, expires time.Time, mode crm.SwitchMode) error {
-	if err := t.exec(ctx, "remember decision", `UPDATE sessions SET decided = $1 WHERE id = $2 AND version = $3 AND decided < $1`, revision, s.ID, s.Version); err != nil {
+// until when and how far it may go on. It does nothing when the switch isn't any more as it was:
+// then the next request asks again.
+func (t Tx) SetDecided(ctx context.Context, s crm.Session, revision int64, was crm.Switch, expires time.Time, mode crm.SwitchMode) error {
+	narrowed, err := t.changed(ctx, "narrow switch", `UPDATE session_switches SET expires_at = $1, mode = $2 WHERE id = $3 AND ended_at = 0 AND expires_at = $4 AND mode = $5`,
+		millis(expires), mode, s.SwitchID, millis(was.ExpiresAt), was.Mode)
+	if err != nil || !narrowed {
 		return err
 	}
-	return t.exec(ctx, "narrow switch", `UPDATE session_switches SET expires_at = $1, mode = $2 WHERE id = $3 AND ended_at = 0`, millis(expires), mode, s.SwitchID)
+	return t.exec(ctx, "remember decision", `UPDATE sessions SET decided = $1 WHERE id = $2 AND version = $3 AND decided < $1`, revision, s.ID, s.Version)
 }
 
 // TouchSession remembers when and from where the session was last used.

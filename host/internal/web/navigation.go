@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
 )
@@ -110,7 +111,11 @@ func (v *visit) banner(navbar []navItem) *banner {
 		LeftTemplate: say("banner_left", "Minutes", "#"), LastMinute: say("banner_last_minute"),
 		Restore: say("restore_button"),
 	}
+	if v.who.Switch.ExpiresAt.Before(v.who.Switch.StartedAt.Add(app.MaxSwitch)) {
+		b.MoreTime = say("banner_more_time")
+	}
 	if v.who.Switch.Mode == crm.ReadOnly {
+		b.MoreRights = say("banner_more_rights")
 		b.Text = say("banner_text_read_only", "Actor", v.who.Actor.Name, "Subject", v.who.Subject.Title())
 	}
 	for _, item := range navbar {

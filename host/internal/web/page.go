@@ -64,6 +64,8 @@ type banner struct {
 	LeftTemplate string // with "#" where the minutes go, for the countdown
 	LastMinute   string
 	Until        int64  // milliseconds since 1970
+	MoreTime     string // labels of the links to more, empty where there is none to be had
+	MoreRights   string
 	Restore      string // the label of our own button; empty when a module's stands on the bar
 }
 
@@ -186,7 +188,7 @@ func (p *Page) Machine(t time.Time) string { return t.UTC().Format(time.RFC3339)
 // Blocked says why a form of this class can't be sent just now, nothing when it can: a control that
 // would be refused says so before it is pressed.
 func (p *Page) Blocked(class string) string {
-	classes := map[string]crm.RouteClass{"write": crm.WriteRoute, "sensitive": crm.SensitiveRoute}
+	classes := map[string]crm.RouteClass{"open": crm.Open, "write": crm.WriteRoute, "sensitive": crm.SensitiveRoute}
 	if err := crm.CheckClass(p.Who, classes[class]); err != nil {
 		return p.visit.sentence(err)
 	}

@@ -79,6 +79,10 @@ func openRoutes() []route {
 		{get, "/session", both, open, public, (*visit).sessionPage},
 		{post, "/session/switch", both, open, signedIn, (*visit).switchSession}, // the app refuses and records: switched already, a contact, the ceiling
 		{post, "/session/restore", both, open, signedIn, (*visit).restoreSession},
+		{get, "/session/extend", both, open, signedIn, (*visit).askMoreTime}, // these four are about the switch itself: the app asks the hook
+		{post, "/session/extend", both, open, signedIn, (*visit).extendSwitch},
+		{get, "/session/elevate", both, open, signedIn, (*visit).askMoreRights},
+		{post, "/session/elevate", both, open, signedIn, (*visit).elevateSwitch},
 		{get, "/logout", both, open, public, (*visit).askLogout},
 		{post, "/logout", both, open, signedIn, (*visit).logout},
 		{post, "/preferences", both, write, signedIn, (*visit).savePreferences},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
@@ -11,7 +12,20 @@ func (v *visit) switchSession() error {
 	if err != nil {
 		return err
 	}
-	secret, w, err := v.app.SwitchSession(v.r.Context(), v.who, target, v.value("reason"))
+	wish := app.SwitchWish{Target: target, Reason: v.value("reason"), Ticket: v.value("ticket")}
+	secret, w, err := v.app.SwitchSession(v.r.Context(), v.who, wish)
+	if crm.KeyOf(err) == "password_confirmation_needed" {
+		// Asked for only now: who isn't allowed anyway needs no password to hear so.
+		if !v.r.PostForm.Has("password") {
+			return v.askPasswordToSwitch(wish, w, nil)
+		}
+		if err := v.app.ConfirmPassword(v.r.Context(), v.who, v.value("password")); aboutPassword(err) {
+			return v.askPasswordToSwitch(wish, w, err)
+		} else if err != nil {
+			return err
+		}
+		secret, w, err = v.app.SwitchSession(v.r.Context(), v.who, wish)
+	}
 	if err != nil {
 		return err
 	}
@@ -20,6 +34,28 @@ func (v *visit) switchSession() error {
 	}
 	v.redirect(w.Subject.Kind.Area().Home())
 	return nil
+}
+
+// askPasswordToSwitch asks for the own password, and carries what was asked for on.
+func (v *visit) askPasswordToSwitch(wish app.SwitchWish, w crm.Switch, cause error) error {
+	p := v.newPage(v.text("title_switch_password"))
+	password := field{
+		Name: "password", Kind: "password", Label: v.text("field_password_of", "Name", v.who.Actor.Name),
+		Help: v.text("help_switch_password"), Required: true, Autocomplete: "current-password",
+	}
+	f := p.newForm("/session/switch", "sensitive", v.text("switch_button"))
+	f.Back = v.path(v.who.Area().Home())
+	if cause != nil {
+		f.Status, password.Error = statusOf(cause), v.sentence(cause)
+	}
+	f.Fields = []field{
+		{Name: "target", Kind: "hidden", Value: wish.Target.String()},
+		{Name: "reason", Kind: "hidden", Value: wish.Reason},
+		{Name: "ticket", Kind: "hidden", Value: wish.Ticket},
+		password,
+	}
+	line := v.text("switch_password_text", "Subject", w.SubjectName)
+	return v.render(f.Status, "confirm", confirmView{Page: p, Lines: []string{line}, Form: f})
 }
 
 // switchTarget reads "target" ("contact:7"), or "kind" and "id".

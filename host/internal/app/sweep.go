@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/store"
+)
+
+// Sweep closes what nobody came back for: sessions past their time, switches past theirs, and
+// switches whose session is gone. It is called now and then; no answer depends on it.
+func (a *App) Sweep(ctx context.Context) error {
+	now := a.Now()
+	for _, sweep := range []func(context.Context, store.Tx, time.Time) error{a.sweepSessions, a.sweepOverdue, a.sweepLost, a.sweepRest, a.sweepModuleLogs, a.sweepAudit, a.sweepNotices} {
+		if err := a.store.Write(ctx, func(tx store.Tx) error { return sweep(ctx, tx, now) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) sweepSessions(ctx context.Context, tx store.Tx, now time.Time) error {
+	list, err := tx.ExpiredSessions(ctx, now)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if err := a.closeSwitchOf(ctx, tx, s, crm.EndExpired); err != nil {
+			return err
+		}
+		if err := tx.DeleteSession(ctx, s.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepOverdue closes the record; the session itself is set back when it is next used, since only
+// then is there a browser to take the new secret.
+func (a *App) sweepOverdue(ctx context.Context, tx store.Tx, now time.Time) error {
+	list, err := tx.OverdueSessions(ctx, now)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if err := a.closeSwitchOf(ctx, tx, s, crm.EndExpired); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) sweepLost(ctx context.Context, tx store.Tx, _ time.Time) error {
+	list, err := tx.LostSwitches(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range list {
+		s := crm.Session{ID: w.SessionID, Actor: w.Actor, Subject: w.Subject, SwitchID: w.ID}
+		if err := a.closeSwitch(ctx, tx, whoRecorded(s, w), crm.EndSessionLost); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) sweepRest(ctx context.Context, tx store.Tx, now time.Time) error {
+	if err := tx.SweepStaged(ctx, now.Add(-24*time.Hour)); err != nil {
+		return err
+	}
+	if err := tx.SweepConfirmations(ctx, now.Add(-confirmationLife)); err != nil {
+		return err
+	}
+	return tx.SweepSignInFailures(ctx, now.Add(-lockWindow))
+}

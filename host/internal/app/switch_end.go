@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/store"
+)
+
+// endSwitch sets the subject back to the actor, with a sentence for the next page, and closes the
+// record, in one transaction. Conflict when another request changed the session meanwhile.
+func (a *App) endSwitch(ctx context.Context, who crm.Who, cause crm.EndCause, notice crm.Notice) (string, error) {
+	secret, hash := newSecret()
+	err := a.store.Write(ctx, func(tx store.Tx) error {
+		if err := a.closeSwitch(ctx, tx, who, cause); err != nil {
+			return err
+		}
+		swapped, err := tx.SwapSubject(ctx, who.Session, who.Actor.Key, 0, 0, hash, notice)
+		if err == nil && !swapped {
+			err = crm.Refuse(crm.Conflict, "session_changed")
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
+}
+
+// closeSwitch writes the one end of the switch the session is under, if it has none yet.
+func (a *App) closeSwitch(ctx context.Context, tx store.Tx, who crm.Who, cause crm.EndCause) error {
+	if !who.Session.Switched() {
+		return nil
+	}
+	w, ended, err := tx.EndSwitch(ctx, who.Session.SwitchID, a.Now(), cause, "")
+	if err != nil || !ended {
+		return err
+	}
+	return a.recordEnd(ctx, tx, who, w)
+}
+
+// recordEnd writes the entry of an end and tells who must know.
+func (a *App) recordEnd(ctx context.Context, tx store.Tx, who crm.Who, w crm.Switch) error {
+	if err := a.audit(tx, who, "switch_ended", w.Subject.String(), map[string]string{"cause": string(w.End)}); err != nil {
+		return err
+	}
+	return a.tellOfSwitch(ctx, tx, who, w, true)
+}
+
+// closeSwitchOf is closeSwitch for a session nobody is at: names come from the record.
+func (a *App) closeSwitchOf(ctx context.Context, tx store.Tx, s crm.Session, cause crm.EndCause) error {
+	if !s.Switched() {
+		return nil
+	}
+	w, err := tx.Switch(ctx, s.SwitchID)
+	if crm.KindOf(err) == crm.NotFound {
+		return nil // there is no record to close
+	}
+	if err != nil {
+		return err
+	}
+	return a.closeSwitch(ctx, tx, whoRecorded(s, w), cause)
+}
+
+// whoRecorded is who was under a switch, as it was recorded.
+func whoRecorded(s crm.Session, w crm.Switch) crm.Who {
+	return crm.Who{Session: s, Switch: &w, Actor: crm.Account{Key: w.Actor, Name: w.ActorName}, Subject: crm.Account{Key: w.Subject, Name: w.SubjectName}}
+}
+
+// switchNotice is the sentence that tells the actor how a switch ended.
+func switchNotice(prefix string, w crm.Switch, cause crm.EndCause, now time.Time) crm.Notice {
+	minutes := strconv.Itoa(int(now.Sub(w.StartedAt).Round(time.Minute).Minutes()))
+	return crm.Notice{Key: "switch_" + prefix + "ended_" + string(cause), Args: map[string]string{"Subject": w.SubjectName, "Minutes": minutes}}
+}
+
+// EndSwitchByForce ends a switch that runs in another browser; that one learns of it with its next
+// request. Staff may end any when they are administrators or hold one of these capabilities, and
+// always their own; a contact ends what is done as a contact of its own customer. Denied for others
+// and under a borrowed name, NotFound when there is none, Conflict when it has ended.
+func (a *App) EndSwitchByForce(ctx context.Context, who crm.Who, id int64, anyOf ...crm.Capability) (crm.Switch, error) {
+	if err := a.allow(who, crm.SensitiveRoute); err != nil {
+		return crm.Switch{}, err
+	}
+	var w crm.Switch
+	err := a.store.Write(ctx, func(tx store.Tx) error {
+		if err := a.stands(ctx, tx, who); err != nil {
+			return err
+		}
+		var err error
+		if w, err = tx.Switch(ctx, id); err != nil {
+			return found(err, "switch_not_found")
+		}
+		cause, err := endCauseFor(who.Subject, w, anyOf)
+		if err != nil {
+			return err
+		}
+		after, ended, err := tx.EndSwitch(ctx, id, a.Now(), cause, who.Actor.Name)
+		if err == nil && !ended {
+			err = crm.Refuse(crm.Conflict, "switch_has_ended")
+		}
+		if err != nil {
+			return err
+		}
+		w, who.Session.SwitchID = after, id // so that the entry stands among those of the switch
+		return a.recordEnd(ctx, tx, who, w)
+	})
+	return w, err
+}
+
+// endCauseFor says by what right somebody ends another's switch.
+func endCauseFor(by crm.Account, w crm.Switch, anyOf []crm.Capability) (crm.EndCause, error) {
+	switch {
+	case w.Refusal != "":
+		return "", crm.Refuse(crm.NotFound, "switch_not_found")
+	case by.Key.Kind == crm.Contact && (by.Key == w.Subject || (by.CustomerID != 0 && by.CustomerID == w.CustomerID)):
+		return crm.EndBySubject, nil
+	case by.Key.Kind == crm.Contact:
+		return "", crm.Refuse(crm.NotFound, "switch_not_found") // others' are none of its business
+	case by.Key == w.Actor, by.Administrator:
+		return crm.EndByAdministrator, nil
+	}
+	for _, c := range anyOf {
+		if by.Can(c) {
+			return crm.EndByAdministrator, nil
+		}
+	}
+	return "", crm.Refuse(crm.Denied, "administrators_only")
+}
