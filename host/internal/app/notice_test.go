@@ -123,7 +123,7 @@ func TestEveryActiveAdministratorIsTold(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		s.Exec(t, "UPDATE staff SET administrator = TRUE WHERE email = '"+ben+"' OR email = '"+dan+"'")
 		must(t, s.Store.Write(t.Context(), func(tx store.Tx) error {
-			return app.TellAdministrators(s.App, t.Context(), tx, crm.Who{}, crm.AccountNotice{TextKey: "told"})
+			return app.TellAdministrators(s.App, t.Context(), tx, crm.Who{}, crm.AccountNotice{TextKey: "told"}, crm.AccountKey{})
 		}))
 		for _, email := range []string{ann, ben} {
 			if got := notices(t, s, s.SignIn(t, email).Who()); len(got) != 1 {

@@ -43,10 +43,18 @@ func (a *App) closeSwitch(ctx context.Context, tx store.Tx, who crm.Who, cause c
 
 // recordEnd writes the entry of an end and tells who must know.
 func (a *App) recordEnd(ctx context.Context, tx store.Tx, who crm.Who, w crm.Switch) error {
-	if err := a.audit(tx, who, "switch_ended", w.Subject.String(), map[string]string{"cause": string(w.End)}); err != nil {
+	if err := a.audit(tx, who, "switch_ended", w.Subject.String(), endDetail(w)); err != nil {
 		return err
 	}
 	return a.tellOfSwitch(ctx, tx, who, w, true)
+}
+
+func endDetail(w crm.Switch) map[string]string {
+	detail := map[string]string{"cause": string(w.End)}
+	if w.EndedBy != "" {
+		detail["by"] = w.EndedBy
+	}
+	return detail
 }
 
 // closeSwitchOf is closeSwitch for a session nobody is at: names come from the record.
@@ -103,10 +111,21 @@ func (a *App) EndSwitchByForce(ctx context.Context, who crm.Who, id int64, anyOf
 		if err != nil {
 			return err
 		}
-		w, who.Session.SwitchID = after, id // so that the entry stands among those of the switch
-		return a.recordEnd(ctx, tx, who, w)
+		w = after
+		return a.recordForce(ctx, tx, who, w)
 	})
 	return w, err
+}
+
+// recordForce writes two entries: who ended it, and the end itself, which belongs to those whose start
+// it pairs with.
+func (a *App) recordForce(ctx context.Context, tx store.Tx, who crm.Who, w crm.Switch) error {
+	who.Session.SwitchID = w.ID // so that it stands among what happened during the switch
+	if err := a.audit(tx, who, "switch_forced", w.Subject.String(), map[string]string{"actor": w.ActorName, "subject": w.SubjectName}); err != nil {
+		return err
+	}
+	s := crm.Session{ID: w.SessionID, Actor: w.Actor, Subject: w.Subject, SwitchID: w.ID}
+	return a.recordEnd(ctx, tx, whoRecorded(s, w), w)
 }
 
 // endCauseFor says by what right somebody ends another's switch.

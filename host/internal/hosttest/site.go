@@ -238,7 +238,15 @@ type Policy struct {
 	err   error
 	mode  crm.SwitchMode
 	limit time.Duration
+	wants crm.SwitchDecision // password and notices
 	asked []crm.SwitchQuestion
+}
+
+// Want makes it ask for a password and name whom to tell, as this decision does.
+func (p *Policy) Want(d crm.SwitchDecision) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wants = d
 }
 
 // Refuse makes it refuse with err from now on; nil makes it allow again.
@@ -267,7 +275,7 @@ func (p *Policy) DecideSwitch(_ context.Context, q crm.SwitchQuestion) (crm.Swit
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, q)
-	d := crm.SwitchDecision{Limit: p.limit, Mode: p.mode}
+	d := crm.SwitchDecision{Limit: p.limit, Mode: p.mode, PasswordWithin: p.wants.PasswordWithin, Notices: p.wants.Notices}
 	if d.Limit == 0 {
 		d.Limit = time.Hour
 	}
