@@ -30,14 +30,14 @@ type SwitchWish struct {
 // already (switches never nest) or another request changed it meanwhile. The change, its audit entry
 // and what people are told of it commit together; a refusal is recorded, and leaves the session as
 // it was. Denied password_confirmation_needed asks for the own password (ConfirmPassword) and is no
-// refusal.
+// refusal: the switch returned with it says who would have been whom.
 func (a *App) SwitchSession(ctx context.Context, who crm.Who, wish SwitchWish) (string, crm.Switch, error) {
 	if !who.SignedIn() || who.Session.ID == 0 {
 		return "", crm.Switch{}, crm.Refuse(crm.SignedOut, "signed_out")
 	}
 	w, err := a.prepareSwitch(ctx, who, wish)
 	if err != nil {
-		return "", crm.Switch{}, a.refuseSwitch(ctx, who, w, err)
+		return "", w, a.refuseSwitch(ctx, who, w, err)
 	}
 	secret, hash := newSecret()
 	err = a.store.Write(ctx, func(tx store.Tx) error {

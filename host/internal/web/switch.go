@@ -25,6 +25,9 @@ func (v *visit) switchSession() error {
 			return err
 		}
 		secret, w, err = v.app.SwitchSession(v.r.Context(), v.who, wish)
+		if crm.KeyOf(err) == "password_confirmation_needed" { // none was typed, and the last one is too long ago
+			return v.askPasswordToSwitch(wish, w, err)
+		}
 	}
 	if err != nil {
 		return err

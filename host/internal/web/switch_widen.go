@@ -20,6 +20,7 @@ func (v *visit) moreTime(cause error) error {
 }
 
 func (v *visit) extendSwitch() error {
+	v.lang = v.actorLanguage()
 	w, err := v.app.ExtendSwitch(v.r.Context(), v.who, v.value("reason"))
 	if crm.KindOf(err) == crm.Invalid {
 		return v.moreTime(err)
@@ -50,6 +51,7 @@ func (v *visit) moreRights(cause error) error {
 }
 
 func (v *visit) elevateSwitch() error {
+	v.lang = v.actorLanguage()
 	_, err := v.app.ElevateSwitch(v.r.Context(), v.who, v.value("reason"), v.value("password"))
 	if crm.KindOf(err) == crm.Invalid || aboutPassword(err) {
 		return v.moreRights(err)

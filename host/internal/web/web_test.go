@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -44,6 +45,8 @@ type site struct {
 	http   *httptest.Server
 	ahead  atomic.Int64 // how far the clock is ahead, in nanoseconds
 	mode   crm.SwitchMode
+	limit  time.Duration // zero for an hour
+	within time.Duration // how fresh the own password must be to start
 	refuse error
 }
 
@@ -51,7 +54,7 @@ func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Loa
 
 // DecideSwitch makes the site its own policy.
 func (s *site) DecideSwitch(context.Context, crm.SwitchQuestion) (crm.SwitchDecision, error) {
-	return crm.SwitchDecision{Limit: time.Hour, Mode: s.mode}, s.refuse
+	return crm.SwitchDecision{Limit: cmp.Or(s.limit, time.Hour), Mode: s.mode, PasswordWithin: s.within}, s.refuse
 }
 
 func newSite(t testing.TB) *site { return newSiteAt(t, "") }
