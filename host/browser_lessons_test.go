@@ -138,18 +138,36 @@ func otherTabsLearnOfASwitch(t *testing.T, d demo) {
 func backAfterStopShowsNothingOfTheOtherPerson(t *testing.T, d demo) {
 	p := signedIn(t, d, ann)
 	p.impersonate("Customer", "Jane Doe (Acme Ltd)")
+	p.open("/session")
+	p.See("You (Ann Lee) are signed in as Jane Doe")
+	p.open("/nowhere")
+	p.See("404")
 	p.open("/company")
 	p.See("Company details")
 	p.stop()
-	for range 3 {
+	for i := range 5 {
 		p.Back()
-		p.is("Ann Lee")
+		if i == 2 { // the plain page, which has no menu
+			p.See("You are signed in as Ann Lee")
+		} else {
+			p.is("Ann Lee")
+		}
 		p.DontSee("are signed in as Jane Doe")
 		p.DontSee("Welcome, Jane Doe")
 		if p.HasRole("button", "Stop Impersonation") {
 			t.Fatal("the page before still offers Stop Impersonation")
 		}
 	}
+	// A browser that keeps pages whole gets a blank one to keep, and asks anew when it comes back.
+	p.open("/admin")
+	var kept string
+	p.Eval(`(dispatchEvent(new PageTransitionEvent("pagehide", {persisted: true})), getComputedStyle(document.body).visibility)`, &kept)
+	if kept != "hidden" {
+		t.Errorf("what is kept is %s", kept)
+	}
+	p.Eval(`void setTimeout(() => dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true})))`, nil)
+	p.SeeRole("heading", "Dashboard") // which nobody sees on the blank one
+	p.self("Ann Lee")
 }
 
 // better-auth #2185, accounts-js #1096: the impersonated session stays good after the stop.

@@ -61,16 +61,16 @@ func navbar() []sdk.NavbarItem {
 	return []sdk.NavbarItem{
 		{
 			ID: "impersonate", LabelKey: "impersonate", Icon: "masks-theater",
-			Areas:   []sdk.Area{sdk.AdminArea},
-			Action:  sdk.OpenModal("/start"),
+			Areas:  []sdk.Area{sdk.AdminArea},
+			Action: sdk.OpenModal("/start"), Shortcut: "i",
 			Visible: sdk.All(sdk.Not(sdk.SessionSwitched()), sdk.Any(mayBecome(sdk.Staff), mayBecome(sdk.Contact))),
 		},
 		{
 			ID: "stop", LabelKey: "stop_impersonation", Icon: "masks-theater",
 			Areas:     []sdk.Area{sdk.AdminArea, sdk.PortalArea},
-			Attention: true,
-			Action:    sdk.RestoreSession(),
-			Visible:   sdk.SessionSwitched(),
+			Attention: true, Shortcut: "x",
+			Action:  sdk.RestoreSession(),
+			Visible: sdk.SessionSwitched(),
 		},
 	}
 }

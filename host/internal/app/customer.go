@@ -157,6 +157,15 @@ func (a *App) Contacts(ctx context.Context, who crm.Who, customer int64, q crm.Q
 	return a.store.Read().Contacts(ctx, customer, q)
 }
 
+// PrimaryContact reads a customer's primary contact, NotFound when it has none.
+func (a *App) PrimaryContact(ctx context.Context, who crm.Who, customer int64) (crm.ContactPerson, error) {
+	if err := a.allow(who, crm.ReadRoute, crm.CustomersView); err != nil {
+		return crm.ContactPerson{}, err
+	}
+	c, err := a.store.Read().PrimaryContact(ctx, customer)
+	return c, found(err, "contact_not_found")
+}
+
 // ContactPerson reads one contact.
 func (a *App) ContactPerson(ctx context.Context, who crm.Who, id int64) (crm.ContactPerson, error) {
 	if err := a.allow(who, crm.ReadRoute, crm.CustomersView); err != nil {

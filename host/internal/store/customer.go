@@ -91,6 +91,11 @@ func (t Tx) ContactPerson(ctx context.Context, id int64) (crm.ContactPerson, err
 	return one(ctx, t, "read contact", scanContact, contactColumns+`WHERE c.id = $1`, id)
 }
 
+// PrimaryContact reads a customer's primary contact, NotFound when it has none.
+func (t Tx) PrimaryContact(ctx context.Context, customer int64) (crm.ContactPerson, error) {
+	return one(ctx, t, "read primary contact", scanContact, contactColumns+`WHERE c.customer_id = $1 AND c.is_primary ORDER BY c.id LIMIT 1`, customer)
+}
+
 // Contacts lists the contacts of a customer, or of all with customer 0, by name.
 func (t Tx) Contacts(ctx context.Context, customer int64, q crm.Query) (crm.Page[crm.ContactPerson], error) {
 	var w where

@@ -30,6 +30,8 @@ type customerView struct {
 	Rows     []contactRow
 	List     *list
 	Blocked  string // why it can't be changed just now
+	Primary  string // the primary contact, for whom Actions are
+	Actions  []actionLink
 
 	ShowCompany bool
 }
@@ -49,7 +51,25 @@ func (v *visit) customer() error {
 	}
 	p := v.newPage(c.Company)
 	l := p.newList(v.text("search_contacts"), contacts.Next, len(contacts.Rows), p.activeFilter()).emptyText("empty_customer_contacts")
-	return v.show("customer", customerView{Page: p, Customer: c, Rows: v.contactRows(contacts.Rows), List: l, Blocked: p.Blocked("write")})
+	view := customerView{Page: p, Customer: c, Rows: v.contactRows(contacts.Rows), List: l, Blocked: p.Blocked("write")}
+	if err := v.addPrimary(&view); err != nil {
+		return err
+	}
+	return v.show("customer", view)
+}
+
+// addPrimary puts beside the customer's name what modules offer for its primary contact.
+func (v *visit) addPrimary(view *customerView) error {
+	actions := v.accountActions(crm.Contact)
+	if len(actions) == 0 || !view.Customer.Active {
+		return nil
+	}
+	c, err := v.app.PrimaryContact(v.r.Context(), v.who, view.Customer.ID)
+	if crm.KindOf(err) == crm.NotFound || (err == nil && !c.Active) {
+		return nil
+	}
+	view.Primary, view.Actions = c.Name, v.accountLinks(actions, c.Key())
+	return err
 }
 
 // formView is a page that is one form.

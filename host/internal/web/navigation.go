@@ -108,6 +108,7 @@ func (v *visit) banner(navbar []navItem) *banner {
 		Language: language, Dir: direction(language), Until: v.who.Switch.ExpiresAt.UnixMilli(),
 		Text:         say("banner_text", "Actor", v.who.Actor.Name, "Subject", v.who.Subject.Title()),
 		Left:         say("banner_left", "Minutes", max(int((left+time.Minute-1)/time.Minute), 1)),
+		Ends:         say("banner_until", "Time", v.who.Switch.ExpiresAt.In(v.zone()).Format("15:04")),
 		LeftTemplate: say("banner_left", "Minutes", "#"), LastMinute: say("banner_last_minute"),
 		Restore: say("restore_button"),
 	}

@@ -55,12 +55,33 @@ type navItem struct {
 	Dir      string
 }
 
+// Emphasis is the class of an item that stands out, empty for one that doesn't.
+func (n navItem) Emphasis() string {
+	switch {
+	case n.Attention:
+		return "highlighted attention"
+	case n.Highlighted:
+		return "highlighted"
+	default:
+		return ""
+	}
+}
+
+// Keys are what does the same as a click, empty for none.
+func (n navItem) Keys() string {
+	if n.Shortcut == "" {
+		return ""
+	}
+	return "Alt+Shift+" + strings.ToUpper(n.Shortcut)
+}
+
 // banner says, in the actor's language, whose eyes these are.
 type banner struct {
 	Language     string
 	Dir          string
 	Text         string
 	Left         string
+	Ends         string // when, on the clock of the person at the screen
 	LeftTemplate string // with "#" where the minutes go, for the countdown
 	LastMinute   string
 	Until        int64  // milliseconds since 1970

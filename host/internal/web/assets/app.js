@@ -342,9 +342,34 @@
     dialog.querySelector("[data-reload]").addEventListener("click", () => window.location.reload());
   }
 
-  // A page out of the browser's memory may be somebody else's by now.
+  // A page out of the browser's memory may be somebody else's by now. It goes there blank, so that
+  // nothing of it is seen before it has been asked for anew.
+  window.addEventListener("pagehide", (event) => {
+    if (event.persisted) document.documentElement.classList.add("gone");
+  });
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) window.location.reload();
+  });
+
+  // --- shortcuts ---------------------------------------------------------------------------------
+
+  // Alt+Shift and a letter press the item of the bar that names them. Not where they write a
+  // character: AltGr, or a layout that writes with Alt, in a field.
+  function letterOf(event) {
+    if (!event.altKey || !event.shiftKey || event.ctrlKey || event.metaKey || event.repeat || event.isComposing || event.getModifierState("AltGraph")) return "";
+    const typed = (event.key || "").toUpperCase(); // a browser that fills a form in sends none
+    if (/^[A-Z]$/.test(typed)) return typed;
+    const field = event.target.closest && event.target.closest("input, textarea, select, [contenteditable]");
+    const code = /^Key([A-Z])$/.exec(event.code); // other scripts, and layouts that write with Alt
+    return code && !field ? code[1] : "";
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const letter = letterOf(event);
+    const item = letter && document.querySelector('[aria-keyshortcuts="Alt+Shift+' + letter + '"]');
+    if (!item || document.querySelector("dialog[open], .modal.show")) return;
+    event.preventDefault();
+    item.click();
   });
 
   document.addEventListener("click", async (event) => {
