@@ -227,6 +227,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 		RequireSandbox: module.Requirement(m.RequireSandbox), SafeMode: m.SafeMode, Debug: m.Debug, Journal: filepath.Join(f.Data, "starting.json"), Icons: web.Icons(),
 	})
 	a.SetSwitchPolicy(manager)
+	a.SetSwitchObserver(manager)
 	return &site{store: db, app: a, modules: manager, removeRun: removeRun}, nil
 }
 

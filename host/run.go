@@ -21,6 +21,7 @@ const (
 	drainTimeout      = 3 * time.Second
 	stopTimeout       = 9 * time.Second
 	sweepEvery        = time.Minute
+	flushEvery        = time.Second
 	tellMarksEvery    = time.Hour
 )
 
@@ -101,6 +102,7 @@ func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
 	go s.sweep(running)
+	go s.keepPages(running)
 	if err := s.ready("http://" + listener.Addr().String()); err != nil {
 		posting.cancel()
 		<-posting.done
@@ -149,6 +151,9 @@ func (s *server) stop(web *http.Server, mailed <-chan struct{}) error {
 		}
 	}
 	<-mailed // it has had as long as the requests
+	if err := s.site.app.FlushPages(all); err != nil {
+		s.log.Warn("keep the pages that were seen", "error", err)
+	}
 	if err := s.site.modules.Stop(all); err != nil {
 		return fmt.Errorf("stop modules: %w", err)
 	}
@@ -184,6 +189,22 @@ func (s *server) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-every.C:
+		}
+	}
+}
+
+// keepPages writes what was seen during switches, for the answers don't wait for that.
+func (s *server) keepPages(ctx context.Context) {
+	every := time.NewTicker(flushEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		if err := s.site.app.FlushPages(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("keep the pages that were seen", "error", err)
 		}
 	}
 }

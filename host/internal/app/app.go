@@ -43,6 +43,10 @@ type App struct {
 	logTrims  logTrims
 	mail      bool
 	sent      sentNotices
+	pages     notedPages
+	observer  SwitchObserver
+	wayBack   func(context.Context) error
+	clock     clockWatch
 }
 
 // New makes an App. Until SetSwitchPolicy is called every switch is refused.
@@ -54,6 +58,7 @@ func New(o Options) *App {
 	if a.log == nil {
 		a.log = slog.Default()
 	}
+	a.clock.start()
 	return a
 }
 
@@ -83,7 +88,7 @@ func (a *App) allow(who crm.Who, class crm.RouteClass, anyOf ...crm.Capability) 
 	if !who.SignedIn() {
 		return crm.Refuse(crm.SignedOut, "signed_out")
 	}
-	if err := crm.CheckClass(who, class); err != nil {
+	if err := a.CheckClass(who, class); err != nil {
 		return err
 	}
 	if len(anyOf) == 0 {
@@ -115,6 +120,7 @@ func (a *App) audit(tx store.Tx, who crm.Who, action, object string, detail map[
 		At: a.Now(), Actor: who.Actor.Key, ActorName: who.Actor.Name, Subject: who.Subject.Key, SubjectName: who.Subject.Name,
 		SwitchID: who.Session.SwitchID, Action: action, Object: object, Detail: detail, IP: who.Client.IP, RequestID: who.Client.RequestID,
 	}
+	a.observe(tx, who, action, detail)
 	return tx.InsertAudit(e)
 }
 

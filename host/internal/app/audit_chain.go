@@ -213,11 +213,7 @@ func (a *App) AuditHeads(ctx context.Context) ([]AuditMark, error) {
 // sweepAudit drops entries older than the setting says, from the beginning of each chain, and notes
 // that it did.
 func (a *App) sweepAudit(ctx context.Context, tx store.Tx, now time.Time) error {
-	values, err := a.Settings(ctx, "security")
-	if err != nil {
-		return err
-	}
-	days, err := strconv.Atoi(values["audit_days"])
+	days, err := a.auditDays(ctx)
 	if err != nil || days <= 0 {
 		return err
 	}
@@ -237,6 +233,15 @@ func (a *App) sweepAudit(ctx context.Context, tx store.Tx, now time.Time) error 
 		return nil
 	}
 	return a.audit(tx, crm.Who{}, "activity_dropped", "", map[string]string{"entries": strconv.FormatInt(dropped, 10), "days": strconv.Itoa(days)})
+}
+
+// auditDays is for how many days the Activity Log is kept, 0 for ever.
+func (a *App) auditDays(ctx context.Context) (int, error) {
+	values, err := a.Settings(ctx, "security")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(values["audit_days"])
 }
 
 // dropOld drops the beginning of a chain, up to the first entry that is young enough.

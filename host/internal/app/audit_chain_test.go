@@ -21,7 +21,7 @@ func check(t *testing.T, s *hosttest.Site, marks ...app.AuditMark) app.AuditRepo
 func entries(t *testing.T, s *hosttest.Site, n int) {
 	t.Helper()
 	for i := range n {
-		must(t, s.App.RecordRefusal(t.Context(), crm.Operator(), fmt.Sprint("thing ", i)))
+		must(t, s.App.RecordRefusal(t.Context(), crm.Operator(), fmt.Sprint("thing ", i), "refused_while_switched"))
 	}
 }
 
@@ -148,7 +148,7 @@ func TestManyWritersMakeOneChain(t *testing.T) {
 		for i := range 8 {
 			all.Go(func() {
 				for j := range 10 {
-					if err := s.App.RecordRefusal(t.Context(), crm.Operator(), fmt.Sprint(i, j)); err != nil {
+					if err := s.App.RecordRefusal(t.Context(), crm.Operator(), fmt.Sprint(i, j), "refused_while_switched"); err != nil {
 						t.Error(err)
 					}
 				}

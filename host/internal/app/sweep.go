@@ -12,7 +12,8 @@ import (
 // switches whose session is gone. It is called now and then; no answer depends on it.
 func (a *App) Sweep(ctx context.Context) error {
 	now := a.Now()
-	for _, sweep := range []func(context.Context, store.Tx, time.Time) error{a.sweepSessions, a.sweepOverdue, a.sweepLost, a.sweepRest, a.sweepModuleLogs, a.sweepAudit, a.sweepNotices} {
+	_ = a.clock.look(a.clock.read()) // CheckSwitching tells of it
+	for _, sweep := range []func(context.Context, store.Tx, time.Time) error{a.sweepSessions, a.sweepOverdue, a.sweepLost, a.sweepRest, a.sweepModuleLogs, a.sweepAudit, a.sweepNotices, a.sweepPages} {
 		if err := a.store.Write(ctx, func(tx store.Tx) error { return sweep(ctx, tx, now) }); err != nil {
 			return err
 		}

@@ -41,8 +41,11 @@ func (a *App) closeSwitch(ctx context.Context, tx store.Tx, who crm.Who, cause c
 	return a.recordEnd(ctx, tx, who, w)
 }
 
-// recordEnd writes the entry of an end and tells who must know.
+// recordEnd writes what was seen and the entry of an end, and tells who must know.
 func (a *App) recordEnd(ctx context.Context, tx store.Tx, who crm.Who, w crm.Switch) error {
+	if err := a.keepPages(ctx, tx, w.ID); err != nil {
+		return err
+	}
 	if err := a.audit(tx, who, "switch_ended", w.Subject.String(), endDetail(w)); err != nil {
 		return err
 	}

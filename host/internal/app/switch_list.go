@@ -7,13 +7,6 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/store"
 )
 
-// RecordRefusal notes that something was refused because of a switch.
-func (a *App) RecordRefusal(ctx context.Context, who crm.Who, what string) error {
-	return a.store.Write(ctx, func(tx store.Tx) error {
-		return a.audit(tx, who, "refused", crm.Cut(what, 200), nil)
-	})
-}
-
 // SwitchQuery narrows and pages the record of switches.
 type SwitchQuery = store.SwitchQuery
 

@@ -156,6 +156,7 @@ type Client struct {
 	IP        string
 	Browser   string
 	RequestID string
+	Doing     string // what is asked for, as a record of a refusal names it: "POST /profile"; no secret
 }
 
 // Operator is who acts on the command line: whoever may run the program on the data may do

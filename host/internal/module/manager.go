@@ -95,6 +95,7 @@ type Manager struct {
 	fault            func(step string) error // tests only: they fail or die between steps
 	calls            atomic.Uint64
 	registry         *prometheus.Registry
+	switches         *switchMeter
 	surface          atomic.Pointer[Surface]
 	kicked           chan struct{}
 	running          context.Context    //nolint:containedctx // from Start to Stop, for work nobody waits for
@@ -134,6 +135,7 @@ func New(o Options) *Manager {
 		}
 	}
 	m.surface.Store(&Surface{})
+	m.switches = newSwitchMeter()
 	m.registry = newRegistry(m)
 	return m
 }

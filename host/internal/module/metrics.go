@@ -124,7 +124,7 @@ func newRegistry(m *Manager) *prometheus.Registry {
 	})
 	build.Set(1)
 	r := prometheus.NewRegistry()
-	r.MustRegister(moduleCollector{m}, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(moduleCollector{m}, m.switches, activeSwitches{m}, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 

@@ -27,6 +27,9 @@ func auditSearch(e crm.AuditEntry) string {
 	return searchText(e.ActorName, e.SubjectName, e.Action, e.Object, strings.Join(slices.Collect(maps.Values(e.Detail)), " "))
 }
 
+const auditColumns = `e.id, e.at, e.actor_kind, e.actor_id, e.actor_name, e.subject_kind, e.subject_id, e.subject_name, e.switch_id,
+	e.action, e.object, e.detail, e.ip, e.request_id`
+
 func scanAudit(row scanner) (crm.AuditEntry, error) {
 	var (
 		e      crm.AuditEntry
@@ -61,7 +64,6 @@ func (t Tx) AuditEntries(ctx context.Context, q AuditQuery) (crm.Page[crm.AuditE
 		return crm.Page[crm.AuditEntry]{}, err
 	}
 	limit := bounded(q.Limit, 25, 500)
-	list, err := all(ctx, t, "list audit entries", scanAudit, `SELECT e.id, e.at, e.actor_kind, e.actor_id, e.actor_name, e.subject_kind, e.subject_id, e.subject_name, e.switch_id,
-		e.action, e.object, e.detail, e.ip, e.request_id FROM audit_entries e `+w.text()+` ORDER BY e.id DESC LIMIT `+strconv.Itoa(limit+1), w.args...)
+	list, err := all(ctx, t, "list audit entries", scanAudit, `SELECT `+auditColumns+` FROM audit_entries e `+w.text()+` ORDER BY e.id DESC LIMIT `+strconv.Itoa(limit+1), w.args...)
 	return paged(list, limit, func(e crm.AuditEntry) string { return strconv.FormatInt(e.ID, 10) }), err
 }

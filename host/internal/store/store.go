@@ -94,7 +94,12 @@ type Tx struct {
 	engine Engine
 	chain  string
 	audits *[]crm.AuditEntry // written at the end; nil outside a transaction
+	after  *[]func(bool)     // called at the very end; nil outside a transaction
 }
+
+// Then calls do once the transaction has ended, with whether it was kept. It must not fail, nor use
+// the transaction.
+func (t Tx) Then(do func(kept bool)) { *t.after = append(*t.after, do) }
 
 type handle interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
@@ -107,12 +112,21 @@ func (s *Store) Read() Tx { return Tx{db: s.reads, engine: s.engine} }
 
 // Write runs do in one transaction: all of it is kept when do returns nil, nothing otherwise.
 func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
+	var (
+		kept  bool
+		after []func(bool)
+	)
+	defer func() {
+		for _, do := range after {
+			do(kept)
+		}
+	}()
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return unavailable(fmt.Errorf("begin: %w", err))
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, before one its error adds nothing
-	t := Tx{tx, s.engine, s.chain, new([]crm.AuditEntry)}
+	t := Tx{tx, s.engine, s.chain, new([]crm.AuditEntry), &after}
 	if err := do(t); err != nil {
 		return err
 	}
@@ -122,6 +136,7 @@ func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
 	if err := tx.Commit(); err != nil {
 		return unavailable(fmt.Errorf("commit: %w", err))
 	}
+	kept = true
 	return nil
 }
 

@@ -22,10 +22,11 @@ const (
 // becomes. rt is nil for a method the address doesn't know, methods nil for an unknown address.
 func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, methods map[string]*route) {
 	v := &visit{server: s, w: w, r: r, route: rt}
-	v.client = crm.Client{IP: clientIP(r, s.proxies), Browser: clip(r.UserAgent(), 300), RequestID: strings.ToLower(rand.Text()[:16])}
+	v.client = crm.Client{IP: clientIP(r, s.proxies), Browser: clip(r.UserAgent(), 300), RequestID: strings.ToLower(rand.Text()[:16]), Doing: clip(r.Method, 20) + " " + addressOf(r, rt)}
 	w.Header().Set("X-Request-Id", v.client.RequestID)
 	defer v.removeFiles()
 	v.limitTime()
+	defer v.notePage()
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -61,6 +62,7 @@ func (v *visit) run(methods map[string]*route) error {
 	if methods == nil {
 		return v.unknownAddress()
 	}
+	v.watchPage()
 	if v.route == nil {
 		return v.wrongMethod(methods)
 	}
@@ -91,7 +93,7 @@ func (v *visit) checkArea() error {
 	case rt.area == both || rt.area == v.who.Area():
 		return nil
 	case v.who.Switched():
-		return crm.Refuse(crm.Denied, "area_while_switched", "Subject", v.who.Subject.Title())
+		return v.refuseArea()
 	case v.ended, rt.method == get && (rt.area == portal || v.r.URL.Path == rt.area.Home()):
 		// The switch has just ended under a page of somebody else's area, or a staff member strayed
 		// into the portal: home, where the sentence that says why is waiting.
@@ -115,13 +117,7 @@ func (v *visit) checkRights() error {
 			class = page.Class
 		}
 	}
-	if err := crm.CheckClass(v.who, class); err != nil {
-		if v.who.Switched() {
-			what := v.r.Method + " " + v.r.URL.Path
-			if failed := v.app.RecordRefusal(v.r.Context(), v.who, what); failed != nil {
-				return failed
-			}
-		}
+	if err := v.app.CheckClass(v.who, class); err != nil {
 		return err
 	}
 	n := v.route.need

@@ -46,16 +46,9 @@ func (v *visit) newPassword() (string, error) {
 }
 
 // refuseBorrowedName lets nobody set a password behind another person's name, on pages that are
-// open to everybody. The record names the route, for its address holds the link's secret.
+// open to everybody.
 func (v *visit) refuseBorrowedName() error {
-	err := crm.CheckClass(v.who, crm.SensitiveRoute)
-	if err == nil {
-		return nil
-	}
-	if failed := v.app.RecordRefusal(v.r.Context(), v.who, v.route.method+" "+v.route.pattern); failed != nil {
-		return failed
-	}
-	return err
+	return v.app.CheckClass(v.who, crm.SensitiveRoute)
 }
 
 func (v *visit) setPassword() error {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/understudy-crm/understudy/host/internal/app"
+	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
 )
 
@@ -44,6 +45,7 @@ type server struct {
 	sessions    *sessionStore
 	crossOrigin *http.CrossOriginProtection
 	mux         *http.ServeMux
+	seen        func(who crm.Who, path, title string, status int) // App.NotePage
 
 	metricsAccess  MetricsAccess
 	metricsHandler http.Handler
@@ -61,7 +63,7 @@ func New(o Options) (http.Handler, error) {
 	s := &server{
 		app: o.App, modules: o.Modules, log: o.Log, secure: o.Secure,
 		base: strings.TrimRight(o.BasePath, "/"), proxies: o.TrustedProxies, version: o.Version, maxUpload: o.MaxUpload,
-		crossOrigin: http.NewCrossOriginProtection(), metricsAccess: o.Metrics,
+		crossOrigin: http.NewCrossOriginProtection(), metricsAccess: o.Metrics, seen: o.App.NotePage,
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -75,6 +77,7 @@ func New(o Options) (http.Handler, error) {
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
+	s.app.SetWayBack(s.checkWayBack)
 	return s, nil
 }
 

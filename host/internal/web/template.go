@@ -105,7 +105,7 @@ func (v *visit) render(status int, name string, data view) error {
 	if err := page.ExecuteTemplate(buf, entry, data); err != nil {
 		return fmt.Errorf("draw %s: %w", name, err)
 	}
-	v.answered = true
+	v.answered, v.title = true, data.around().Title
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.Header().Set("Content-Language", data.around().Language)
 	v.w.WriteHeader(status)

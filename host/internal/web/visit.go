@@ -28,7 +28,9 @@ type visit struct {
 	lang     string
 	body     []byte // of a module's page, as it came
 	answered bool
-	ended    bool // the switch of this session has ended by itself, under the visitor's hands
+	watched  *watchedWriter // of a switched session's page, see notePage
+	title    string         // of the page that was drawn
+	ended    bool           // the switch of this session has ended by itself, under the visitor's hands
 }
 
 // text is a sentence of the host in the page's language.
