@@ -155,7 +155,7 @@ func TestPasswordsAndRightsStayOutOfReachWhileSwitched(t *testing.T) {
 	p.See("Your profile was saved.")
 	p.stop()
 	p.open("/admin/activity")
-	p.In("row", "Changed the own profile").See("Ann Lee → Jane Doe")
+	p.In("row", "Changed the own profile").See("Ann Lee as Jane Doe")
 	c := signedInClient(t, d, ann)
 	c.want(c.post("/session/switch", "target", "staff:2"), http.StatusSeeOther)
 	for _, path := range []string{"/admin/profile/password", "/admin/profile/sessions/revoke-others", "/admin/contacts/1/password-link"} {

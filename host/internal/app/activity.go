@@ -2,24 +2,35 @@ package app
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/store"
 )
 
-// Activity lists the Activity Log, newest first. Filter "action" is an action's name, "from" and
-// "until" are dates (2006-01-02, both included, UTC).
+// Activity lists the Activity Log, newest first. Filter "action" is an action's name, "switch" the
+// number of a session switch, "from" and "until" are dates (2006-01-02, both included, UTC).
 func (a *App) Activity(ctx context.Context, who crm.Who, q crm.Query) (crm.Page[crm.AuditEntry], error) {
 	if err := a.allow(who, crm.ReadRoute, crm.ActivityView); err != nil {
 		return crm.Page[crm.AuditEntry]{}, err
 	}
-	s := store.AuditQuery{Term: q.Term, Action: q.Filter["action"], Limit: q.Limit, After: q.After}
-	var err error
-	if s.From, s.Until, err = days(q); err != nil {
+	s, err := auditQuery(q)
+	if err != nil {
 		return crm.Page[crm.AuditEntry]{}, err
 	}
 	return a.store.Read().AuditEntries(ctx, s)
+}
+
+func auditQuery(q crm.Query) (s store.AuditQuery, err error) {
+	s = store.AuditQuery{Term: q.Term, Action: q.Filter["action"], Limit: q.Limit, After: q.After}
+	if text := q.Filter["switch"]; text != "" {
+		if s.SwitchID, err = strconv.ParseInt(text, 10, 64); err != nil || s.SwitchID <= 0 {
+			return s, crm.Refuse(crm.Invalid, "switch_number_invalid")
+		}
+	}
+	s.From, s.Until, err = days(q)
+	return s, err
 }
 
 // days reads the filters "from" and "until", both days included.

@@ -47,6 +47,7 @@ func scanAudit(row scanner) (crm.AuditEntry, error) {
 type AuditQuery struct {
 	Term        string
 	Action      string
+	SwitchID    int64 // of one session switch only, when above zero
 	From, Until time.Time
 	Limit       int
 	After       string
@@ -54,16 +55,37 @@ type AuditQuery struct {
 
 // AuditEntries lists entries, newest first.
 func (t Tx) AuditEntries(ctx context.Context, q AuditQuery) (crm.Page[crm.AuditEntry], error) {
-	var w where
-	w.words(q.Term, "e.search")
-	if q.Action != "" {
-		w.and("e.action = ?", q.Action)
-	}
-	w.between("e.at", q.From, q.Until)
-	if err := w.beforeID("e.id", q.After); err != nil {
+	w, err := q.where()
+	if err != nil {
 		return crm.Page[crm.AuditEntry]{}, err
 	}
 	limit := bounded(q.Limit, 25, 500)
 	list, err := all(ctx, t, "list audit entries", scanAudit, `SELECT `+auditColumns+` FROM audit_entries e `+w.text()+` ORDER BY e.id DESC LIMIT `+strconv.Itoa(limit+1), w.args...)
 	return paged(list, limit, func(e crm.AuditEntry) string { return strconv.FormatInt(e.ID, 10) }), err
+}
+
+func (q AuditQuery) where() (*where, error) {
+	w := &where{}
+	w.words(q.Term, "e.search")
+	if q.Action != "" {
+		w.and("e.action = ?", q.Action)
+	}
+	if q.SwitchID > 0 {
+		w.and("e.switch_id = ?", q.SwitchID)
+	}
+	w.between("e.at", q.From, q.Until)
+	return w, w.beforeID("e.id", q.After)
+}
+
+// CountAudits counts entries, up to most of them, and says which is the newest there is.
+func (t Tx) CountAudits(ctx context.Context, q AuditQuery, most int) (count, newest int64, err error) {
+	w, err := q.where()
+	if err != nil {
+		return 0, 0, err
+	}
+	if count, err = t.count(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM audit_entries e `+w.text()+` LIMIT `+strconv.Itoa(most)+`) counted`, w.args...); err != nil {
+		return 0, 0, err
+	}
+	newest, err = t.count(ctx, `SELECT COALESCE(MAX(id), 0) FROM audit_entries`)
+	return count, newest, err
 }

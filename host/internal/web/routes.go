@@ -97,6 +97,8 @@ func adminRoutes() []route {
 		{get, "/admin", admin, read, signedIn, (*visit).dashboard},
 		{get, "/admin/activity", admin, read, can(crm.ActivityView), (*visit).activity},
 
+		{post, "/admin/activity/export", admin, sensitive, can(crm.ActivityView), (*visit).exportActivity}, // takes it all away as a file
+
 		{get, "/admin/activity/check", admin, read, administrator, (*visit).checkAudit},
 
 		{get, "/admin/settings", admin, read, can(crm.SettingsEdit), (*visit).settings},

@@ -48,6 +48,8 @@ type site struct {
 	limit  time.Duration // zero for an hour
 	within time.Duration // how fresh the own password must be to start
 	refuse error
+
+	database string
 }
 
 func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
@@ -66,7 +68,7 @@ func newSiteAt(t testing.TB, base string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, rows: rows, mode: crm.Full}
+	s := &site{t: t, rows: rows, mode: crm.Full, database: filepath.Join(dir, "crm.db")}
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s.app = app.New(app.Options{Store: rows, Now: s.now, Version: "3.1.0", Log: log})
 	s.app.SetSwitchPolicy(s)
@@ -127,19 +129,20 @@ var tokenPattern = regexp.MustCompile(`name="form_token" value="([^"]+)"`)
 
 func (b *browser) do(method, path string, form url.Values, headers ...string) answer {
 	b.t.Helper()
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
+	if form == nil {
+		return b.send(method, path, nil, headers...)
 	}
+	return b.send(method, path, strings.NewReader(form.Encode()), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, headers...)...)
+}
+
+func (b *browser) send(method, path string, body io.Reader, headers ...string) answer {
+	b.t.Helper()
 	r, err := http.NewRequest(method, b.http.URL+b.server.base+path, body)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	for name, values := range b.header {
 		r.Header[name] = values
-	}
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
