@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 
@@ -24,7 +23,7 @@ const samePageWithin = time.Minute
 // writes nothing: FlushPages does, and the end of the switch. Path must hold no secret.
 func (a *App) NotePage(who crm.Who, path, title string, status int) {
 	if who.Session.SwitchID != 0 {
-		a.pages.note(who.Session.SwitchID, crm.SeenPage{At: a.Now(), Method: http.MethodGet, Path: crm.Cut(path, 200), Title: crm.Cut(title, 200), Status: status})
+		a.pages.note(who.Session.SwitchID, crm.SeenPage{At: a.Now(), Method: "GET", Path: crm.Cut(path, 200), Title: crm.Cut(title, 200), Status: status})
 	}
 }
 
