@@ -312,7 +312,7 @@ func TestPartedPairsAreFoundAndClosed(t *testing.T) {
 		"the marker names no record":    {"UPDATE sessions SET switch_id = 4711", true, crm.EndSessionLost, ben},
 		"the record is gone":            {"DELETE FROM session_switches", true, "", ben},
 		"the record is closed already":  {"UPDATE session_switches SET ended_at = 5, end_cause = 'expired'", false, crm.EndExpired, ben},
-		"the session is another switch": {"INSERT INTO session_switches SELECT 77, session_id, actor_kind, actor_id, actor_name, actor_search, actor_role, subject_kind, subject_id, subject_name, subject_search, subject_detail, mode, reason, ip, browser, started_at, expires_at, 6, 'stopped', refusal FROM session_switches; UPDATE sessions SET switch_id = 77", true, crm.EndSessionLost, ben},
+		"the session is another switch": {"CREATE TABLE other AS SELECT * FROM session_switches; UPDATE other SET id = 77, ended_at = 6, end_cause = 'stopped'; INSERT INTO session_switches SELECT * FROM other; DROP TABLE other; UPDATE sessions SET switch_id = 77", true, crm.EndSessionLost, ben},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := hosttest.NewSite(t)
