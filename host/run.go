@@ -150,7 +150,10 @@ func (s *server) stop(web *http.Server, mailed <-chan struct{}) error {
 			s.log.Debug("close", "error", err)
 		}
 	}
-	<-mailed // it has had as long as the requests
+	select {
+	case <-mailed: // the mail under way has had as long as the requests
+	case <-all.Done():
+	}
 	if err := s.site.app.FlushPages(all); err != nil {
 		s.log.Warn("keep the pages that were seen", "error", err)
 	}

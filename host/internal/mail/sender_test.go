@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"mime"
 	"mime/quotedprintable"
+	"net"
+	netmail "net/mail"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/emersion/go-smtp"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
@@ -64,6 +64,21 @@ func tell(t *testing.T, s *hosttest.Site, who crm.Who, to, key string, args map[
 	must(t, s.App.SendNotice(t.Context(), who, "sample", n, false))
 }
 
+// serverOf is how a sender reaches a post office.
+func serverOf(p *hosttest.PostOffice, security mail.Security) mail.Server {
+	return mail.Server{Host: "127.0.0.1", Port: p.Port, Security: security, From: &netmail.Address{Address: "crm@host.example"}, Roots: p.Roots}
+}
+
+// closedPort is where nobody listens.
+func closedPort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	must(t, l.Close())
+	addr, _ := l.Addr().(*net.TCPAddr)
+	return addr.Port
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -71,14 +86,14 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func header(t *testing.T, l letter, name string) string {
+func header(t *testing.T, l hosttest.Letter, name string) string {
 	t.Helper()
 	text, err := new(mime.WordDecoder).DecodeHeader(l.Header.Get(name))
 	must(t, err)
 	return text
 }
 
-func body(t *testing.T, l letter) string {
+func body(t *testing.T, l hosttest.Letter) string {
 	t.Helper()
 	text := l.Body
 	if l.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
@@ -99,14 +114,14 @@ func wantWaiting(t *testing.T, s *hosttest.Site, want int) {
 
 func TestANoticeGoesOutAsMailInItsReadersLanguage(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
-		office := openPostOffice(t, mail.Mandatory)
-		sender, _ := newSender(s, office.server(mail.Mandatory))
+		office := hosttest.OpenPostOffice(t, mail.Mandatory)
+		sender, _ := newSender(s, serverOf(office, mail.Mandatory))
 		who := s.SignIn(t, ben).Who()
 		tell(t, s, who, jane, "told", map[string]string{"Who": "Ben"})
 		tell(t, s, who, omar, "told", map[string]string{"Who": "Ben"})
 		must(t, sender.SendDue(t.Context()))
 		wantWaiting(t, s, 0)
-		got := office.letters()
+		got := office.Letters()
 		if len(got) != 2 {
 			t.Fatalf("%d letters", len(got))
 		}
@@ -116,19 +131,19 @@ func TestANoticeGoesOutAsMailInItsReadersLanguage(t *testing.T) {
 		} {
 			l := got[i]
 			text := want.text + "\n\nhttps://crm.example/base/m/sample/log?id=3\n\n-- \n" + want.footer + "\n"
-			if l.to != want.to || l.from != "crm@host.example" || !l.secure || header(t, l, "To") != `"`+want.name+`" <`+want.to+`>` ||
+			if l.To != want.to || l.From != "crm@host.example" || !l.Secure || header(t, l, "To") != `"`+want.name+`" <`+want.to+`>` ||
 				header(t, l, "From") != `"Understudy" <crm@host.example>` || header(t, l, "Subject") != want.subject || body(t, l) != text {
-				t.Errorf("%s got\n%s", want.to, l.raw)
+				t.Errorf("%s got\n%s", want.to, l.Raw)
 			}
 			if id := l.Header.Get("Message-ID"); !strings.HasSuffix(id, "@host.example>") || l.Header.Get("Auto-Submitted") != "auto-generated" || l.Header.Get("Content-Language") == "" {
-				t.Errorf("%s got\n%s", want.to, l.raw)
+				t.Errorf("%s got\n%s", want.to, l.Raw)
 			}
 			if _, there := l.Header["X-Understudy-Actor"]; there {
 				t.Errorf("a mail that nobody wrote under a borrowed name names %s", l.Header.Get("X-Understudy-Actor"))
 			}
 		}
 		must(t, sender.SendDue(t.Context()))
-		if len(office.letters()) != 2 {
+		if len(office.Letters()) != 2 {
 			t.Error("they were sent again")
 		}
 	})
@@ -138,15 +153,15 @@ func TestANoticeGoesOutAsMailInItsReadersLanguage(t *testing.T) {
 func TestTheHeaderNamesWhoWroteUnderABorrowedName(t *testing.T) {
 	for _, name := range []string{"Ben Ortiz", "Bén Ørtiz عمر", "Ben\r\nBcc: evil@evil.example\r\n\r\nGotcha", `"Ben" <evil@evil.example>`, strings.Repeat("long name ", 30), "=?utf-8?q?Ann=0D=0ABcc:_x?="} {
 		s := hosttest.NewSite(t)
-		office := openPostOffice(t, mail.Mandatory)
-		sender, _ := newSender(s, office.server(mail.Mandatory))
+		office := hosttest.OpenPostOffice(t, mail.Mandatory)
+		sender, _ := newSender(s, serverOf(office, mail.Mandatory))
 		v := s.SignIn(t, ben)
 		s.Exec(t, "UPDATE staff SET name = $1 WHERE email = '"+ben+"'", name)
 		s.Exec(t, "UPDATE contacts SET name = $1 WHERE email = '"+jane+"'", name)
 		v.Become(jane)
 		tell(t, s, v.Who(), jane, "told", map[string]string{"Who": name})
 		must(t, sender.SendDue(t.Context()))
-		got := office.letters()
+		got := office.Letters()
 		if len(got) != 1 {
 			t.Fatalf("%q: %d letters", name, len(got))
 		}
@@ -156,18 +171,18 @@ func TestTheHeaderNamesWhoWroteUnderABorrowedName(t *testing.T) {
 		if actor := header(t, l, "X-Understudy-Actor"); actor != strings.TrimSpace(oneLine) && actor != oneLine {
 			t.Errorf("%q: the actor is %q", name, actor)
 		}
-		if to, err := l.Header.AddressList("To"); err != nil || len(to) != 1 || to[0].Address != jane || l.to != jane {
+		if to, err := l.Header.AddressList("To"); err != nil || len(to) != 1 || to[0].Address != jane || l.To != jane {
 			t.Errorf("%q: it goes to %v, %v", name, to, err)
 		}
 		for _, forged := range []string{"Bcc", "Gotcha"} {
 			if _, there := l.Header[forged]; there {
-				t.Errorf("%q: it has a header %s\n%s", name, forged, l.raw)
+				t.Errorf("%q: it has a header %s\n%s", name, forged, l.Raw)
 			}
 		}
 		if text := body(t, l); strings.HasPrefix(text, "Gotcha") || strings.Contains(text, "\nGotcha") || strings.Contains(text, "\nBcc") {
 			t.Errorf("%q: the text is %q", name, text)
 		}
-		for line := range strings.SplitSeq(l.raw, "\r\n") {
+		for line := range strings.SplitSeq(l.Raw, "\r\n") {
 			if len(line) > 998 {
 				t.Errorf("%q: a line of %d bytes", name, len(line))
 			}
@@ -177,12 +192,12 @@ func TestTheHeaderNamesWhoWroteUnderABorrowedName(t *testing.T) {
 
 func TestMailNeedsNoSubjectAndWaitsForWords(t *testing.T) {
 	s := hosttest.NewSite(t)
-	office := openPostOffice(t, mail.Mandatory)
-	sender, log := newSender(s, office.server(mail.Mandatory))
+	office := hosttest.OpenPostOffice(t, mail.Mandatory)
+	sender, log := newSender(s, serverOf(office, mail.Mandatory))
 	tell(t, s, crm.Who{}, jane, "words_it_lost", nil)
 	tell(t, s, crm.Who{}, ann, "plain", nil)
 	must(t, sender.SendDue(t.Context()))
-	got := office.letters()
+	got := office.Letters()
 	if len(got) != 1 || header(t, got[0], "Subject") != "News from Understudy" || body(t, got[0]) != "Something happened.\n\n-- \nYou have an account with Understudy.\n" {
 		t.Errorf("sent: %+v", got)
 	}
@@ -196,26 +211,22 @@ func TestMailNeedsNoSubjectAndWaitsForWords(t *testing.T) {
 // no mail.
 func TestRefusedMail(t *testing.T) {
 	for name, story := range map[string]struct {
-		refuse func(*postOffice)
+		says   hosttest.Answers
 		given  bool // the mail is given up
 		others bool // the others go out
 	}{
-		"full mailbox": {func(p *postOffice) { p.refuse = only(jane, says(452, "mailbox full")) }, false, true},
-		"no such user": {func(p *postOffice) { p.refuse = only(jane, says(550, "no such user")) }, true, true},
-		"no such user, new": {func(p *postOffice) {
-			p.refuse = only(jane, saysEnhanced(550, smtp.EnhancedCode{5, 1, 1}, "no such user"))
-		}, true, true},
-		"no relaying": {func(p *postOffice) {
-			p.refuse = only(jane, saysEnhanced(554, smtp.EnhancedCode{5, 7, 1}, "relay access denied"))
-		}, false, true},
-		"sender refused":   {func(p *postOffice) { p.sender = says(550, "who are you") }, false, false},
-		"sign-in required": {func(p *postOffice) { p.password = "other" }, false, false},
+		"full mailbox":      {hosttest.Answers{Refuse: only(jane, hosttest.Says(452, "mailbox full"))}, false, true},
+		"no such user":      {hosttest.Answers{Refuse: only(jane, hosttest.Says(550, "no such user"))}, true, true},
+		"no such user, new": {hosttest.Answers{Refuse: only(jane, hosttest.Says(550, "no such user", 5, 1, 1))}, true, true},
+		"no relaying":       {hosttest.Answers{Refuse: only(jane, hosttest.Says(554, "relay access denied", 5, 7, 1))}, false, true},
+		"sender refused":    {hosttest.Answers{Sender: hosttest.Says(550, "who are you")}, false, false},
+		"sign-in required":  {hosttest.Answers{Password: "other"}, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := hosttest.NewSite(t)
-			office := openPostOffice(t, mail.Mandatory)
-			sender, log := newSender(s, office.server(mail.Mandatory))
-			office.change(story.refuse)
+			office := hosttest.OpenPostOffice(t, mail.Mandatory)
+			sender, log := newSender(s, serverOf(office, mail.Mandatory))
+			office.Answer(story.says)
 			tell(t, s, crm.Who{}, jane, "plain", nil)
 			tell(t, s, crm.Who{}, omar, "told", nil)
 			if err := sender.SendDue(t.Context()); (err == nil) != story.others {
@@ -229,7 +240,7 @@ func TestRefusedMail(t *testing.T) {
 				waiting, letters = 2, 0
 			}
 			wantWaiting(t, s, waiting)
-			if got := office.letters(); len(got) != letters {
+			if got := office.Letters(); len(got) != letters {
 				t.Errorf("%d letters", len(got))
 			}
 			told, err := s.App.Notices(t.Context(), s.SignIn(t, ann).Who())
@@ -237,11 +248,11 @@ func TestRefusedMail(t *testing.T) {
 				t.Errorf("the administrator is told %+v, %v", told, err)
 			}
 			// Once it is put right, everything that waits goes out.
-			office.change(func(p *postOffice) { p.refuse, p.sender, p.password = nil, nil, "" })
+			office.Answer(hosttest.Answers{})
 			s.Clock.Advance(time.Hour)
 			must(t, sender.SendDue(t.Context()))
 			wantWaiting(t, s, 0)
-			if got := office.letters(); len(got) != letters+waiting {
+			if got := office.Letters(); len(got) != letters+waiting {
 				t.Errorf("in the end %d letters", len(got))
 			}
 		})
@@ -259,8 +270,8 @@ func only(address string, err error) func(string) error {
 
 func TestAServerThatIsDownKeepsNothing(t *testing.T) {
 	s := hosttest.NewSite(t)
-	office := openPostOffice(t, mail.Mandatory)
-	away := office.server(mail.Mandatory)
+	office := hosttest.OpenPostOffice(t, mail.Mandatory)
+	away := serverOf(office, mail.Mandatory)
 	away.Port = closedPort(t)
 	sender, _ := newSender(s, away)
 	for range 3 {
@@ -269,14 +280,14 @@ func TestAServerThatIsDownKeepsNothing(t *testing.T) {
 	if err := sender.SendDue(t.Context()); err == nil {
 		t.Error("the round went well")
 	}
-	sender, _ = newSender(s, office.server(mail.Mandatory))
+	sender, _ = newSender(s, serverOf(office, mail.Mandatory))
 	must(t, sender.SendDue(t.Context()))
-	if got := office.letters(); len(got) != 2 {
+	if got := office.Letters(); len(got) != 2 {
 		t.Errorf("%d of the two that hadn't been tried", len(got))
 	}
 	s.Clock.Advance(time.Minute)
 	must(t, sender.SendDue(t.Context()))
-	if got := office.letters(); len(got) != 3 {
+	if got := office.Letters(); len(got) != 3 {
 		t.Errorf("%d letters", len(got))
 	}
 }
@@ -299,8 +310,8 @@ func TestMailGoesOutAsSecretlyAsItIsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := hosttest.NewSite(t)
-			office := openPostOffice(t, story.offers)
-			server := office.server(story.wants)
+			office := hosttest.OpenPostOffice(t, story.offers)
+			server := serverOf(office, story.wants)
 			if !story.trusted {
 				server.Roots = nil
 			}
@@ -309,8 +320,8 @@ func TestMailGoesOutAsSecretlyAsItIsTold(t *testing.T) {
 			if err := sender.SendDue(t.Context()); (err == nil) != story.goes {
 				t.Errorf("%v\n%s", err, log)
 			}
-			got := office.letters()
-			if (len(got) == 1) != story.goes || (story.goes && got[0].secure != story.secure) {
+			got := office.Letters()
+			if (len(got) == 1) != story.goes || (story.goes && got[0].Secure != story.secure) {
 				t.Errorf("letters: %+v", got)
 			}
 		})
@@ -321,14 +332,14 @@ func TestThePasswordIsGivenOverTLSAndToldNobody(t *testing.T) {
 	for _, kind := range []mail.Security{mail.Mandatory, mail.Implicit} {
 		for password, goes := range map[string]bool{"hush-hush": true, "hush-wrong": false} {
 			s := hosttest.NewSite(t)
-			office := openPostOffice(t, kind)
-			office.password = "hush-hush"
-			server := office.server(kind)
+			office := hosttest.OpenPostOffice(t, kind)
+			office.Answer(hosttest.Answers{Password: "hush-hush"})
+			server := serverOf(office, kind)
 			server.User, server.Password = "crm", password
 			sender, log := newSender(s, server)
 			tell(t, s, crm.Who{}, jane, "plain", nil)
 			err := sender.SendDue(t.Context())
-			if (err == nil) != goes || (len(office.letters()) == 1) != goes {
+			if (err == nil) != goes || (len(office.Letters()) == 1) != goes {
 				t.Errorf("%s, %s: %v", kind, password, err)
 			}
 			if err != nil && strings.Contains(err.Error(), "hush") || strings.Contains(log.String(), "hush") {
@@ -342,7 +353,7 @@ func TestThePasswordIsGivenOverTLSAndToldNobody(t *testing.T) {
 		{Host: "mail.example", Password: "x"},
 		{Host: "mail.example", Port: 70000},
 	} {
-		refused.From = openPostOffice(t, mail.None).server(mail.None).From
+		refused.From = &netmail.Address{Address: "crm@host.example"}
 		if refused.Check() == nil {
 			t.Errorf("taken: %+v", refused)
 		}
@@ -352,18 +363,18 @@ func TestThePasswordIsGivenOverTLSAndToldNobody(t *testing.T) {
 // The story of kill -9 between "claimed" and "sent": whoever claimed it is never heard of again.
 func TestAMailThatWasClaimedByTheDeadIsSentAfterTheLease(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
-		office := openPostOffice(t, mail.Mandatory)
-		sender, _ := newSender(s, office.server(mail.Mandatory))
+		office := hosttest.OpenPostOffice(t, mail.Mandatory)
+		sender, _ := newSender(s, serverOf(office, mail.Mandatory))
 		tell(t, s, crm.Who{}, jane, "plain", nil)
 		claimed, err := s.App.DueMail(t.Context())
 		must(t, err)
 		must(t, sender.SendDue(t.Context()))
-		if len(office.letters()) != 0 {
+		if len(office.Letters()) != 0 {
 			t.Fatal("somebody else's mail was sent")
 		}
 		s.Clock.Advance(5 * time.Minute)
 		must(t, sender.SendDue(t.Context()))
-		got := office.letters()
+		got := office.Letters()
 		if len(got) != 1 || !strings.Contains(got[0].Header.Get("Message-ID"), claimed.MessageID) {
 			t.Errorf("letters: %+v", got)
 		}
@@ -374,9 +385,9 @@ func TestAMailThatWasClaimedByTheDeadIsSentAfterTheLease(t *testing.T) {
 // Two replicas send what is due at the same time: nobody gets anything twice.
 func TestTwoSendersSendEachMailOnce(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
-		office := openPostOffice(t, mail.Mandatory)
-		one, _ := newSender(s, office.server(mail.Mandatory))
-		two, _ := newSender(s, office.server(mail.Mandatory))
+		office := hosttest.OpenPostOffice(t, mail.Mandatory)
+		one, _ := newSender(s, serverOf(office, mail.Mandatory))
+		two, _ := newSender(s, serverOf(office, mail.Mandatory))
 		for range 8 {
 			tell(t, s, crm.Who{}, jane, "plain", nil)
 		}
@@ -386,12 +397,12 @@ func TestTwoSendersSendEachMailOnce(t *testing.T) {
 		must(t, <-other)
 		must(t, one.SendDue(t.Context()))
 		var ids []string
-		for _, l := range office.letters() {
+		for _, l := range office.Letters() {
 			ids = append(ids, l.Header.Get("Message-ID"))
 		}
 		slices.Sort(ids)
-		if len(slices.Compact(ids)) != 8 || len(office.letters()) != 8 {
-			t.Errorf("%d letters, %d different", len(office.letters()), len(slices.Compact(ids)))
+		if len(slices.Compact(ids)) != 8 || len(office.Letters()) != 8 {
+			t.Errorf("%d letters, %d different", len(office.Letters()), len(slices.Compact(ids)))
 		}
 		wantWaiting(t, s, 0)
 	})
@@ -400,20 +411,21 @@ func TestTwoSendersSendEachMailOnce(t *testing.T) {
 // The program stops while the server takes its time: the mail under way is noted as sent if it was.
 func TestStoppingLetsTheMailUnderWayGoOut(t *testing.T) {
 	s := hosttest.NewSite(t)
-	office := openPostOffice(t, mail.Mandatory)
-	office.reached, office.goOn = make(chan struct{}), make(chan struct{})
-	sender, _ := newSender(s, office.server(mail.Mandatory))
+	office := hosttest.OpenPostOffice(t, mail.Mandatory)
+	holds := hosttest.Answers{Reached: make(chan struct{}), GoOn: make(chan struct{})}
+	office.Answer(holds)
+	sender, _ := newSender(s, serverOf(office, mail.Mandatory))
 	tell(t, s, crm.Who{}, jane, "plain", nil)
 	tell(t, s, crm.Who{}, jane, "plain", nil)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); sender.Run(ctx) }()
-	<-office.reached
+	<-holds.Reached
 	stop()
-	office.goOn <- struct{}{}
+	holds.GoOn <- struct{}{}
 	<-done
-	if len(office.letters()) != 1 {
-		t.Errorf("%d letters", len(office.letters()))
+	if len(office.Letters()) != 1 {
+		t.Errorf("%d letters", len(office.Letters()))
 	}
 	wantWaiting(t, s, 1)
 }
@@ -421,20 +433,21 @@ func TestStoppingLetsTheMailUnderWayGoOut(t *testing.T) {
 // A server that never answers doesn't keep the program from stopping, and the mail waits.
 func TestStoppingWaitsForNoServer(t *testing.T) {
 	s := hosttest.NewSite(t)
-	office := openPostOffice(t, mail.Mandatory)
-	office.reached, office.goOn = make(chan struct{}), make(chan struct{})
-	sender, _ := newSender(s, office.server(mail.Mandatory))
+	office := hosttest.OpenPostOffice(t, mail.Mandatory)
+	holds := hosttest.Answers{Reached: make(chan struct{}), GoOn: make(chan struct{})}
+	office.Answer(holds)
+	sender, _ := newSender(s, serverOf(office, mail.Mandatory))
 	tell(t, s, crm.Who{}, jane, "plain", nil)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); sender.Run(ctx) }()
-	<-office.reached
+	<-holds.Reached
 	stop()
 	select {
 	case <-done:
 	case <-time.After(15 * time.Second):
 		t.Fatal("it still waits")
 	}
-	close(office.goOn)
+	close(holds.GoOn)
 	wantWaiting(t, s, 1)
 }

@@ -1,4 +1,4 @@
-package mail_test
+package hosttest
 
 import (
 	"bytes"
@@ -8,12 +8,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"io"
 	"math/big"
 	"net"
 	netmail "net/mail"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -24,32 +22,37 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/mail"
 )
 
-// postOffice is a real SMTP server on this machine, which says what the story tells it to.
-type postOffice struct {
-	mu       sync.Mutex
-	taken    []letter
-	refuse   func(to string) error // at RCPT
-	sender   error                 // at MAIL
-	reached  chan struct{}         // when set, a letter that has come in tells so there …
-	goOn     chan struct{}         // … and waits here for its answer
-	password string
+// PostOffice is a real SMTP server on this machine, which says what the story tells it to.
+type PostOffice struct {
+	Port  int
+	Roots *x509.CertPool // believes its certificate, for 127.0.0.1
 
-	addr  *net.TCPAddr
-	roots *x509.CertPool
+	mu    sync.Mutex
+	rules Answers
+	taken []Letter
 }
 
-// letter is a message as it was taken.
-type letter struct {
+// Answers are what a PostOffice says; the zero value takes everything from everybody.
+type Answers struct {
+	Sender   error                 // at MAIL
+	Refuse   func(to string) error // at RCPT
+	Password string                // of whoever may send
+	Reached  chan struct{}         // when set, a letter that has come in tells so there …
+	GoOn     chan struct{}         // … and waits here for its answer
+}
+
+// Letter is a message as it was taken.
+type Letter struct {
 	*netmail.Message
-	raw      string
-	from, to string
-	secure   bool
+	Raw      string
+	From, To string // of the envelope
+	Secure   bool
 }
 
-// openPostOffice opens one that offers STARTTLS, or speaks TLS from the first byte on, or neither.
-func openPostOffice(t *testing.T, kind mail.Security) *postOffice {
+// OpenPostOffice opens one that offers STARTTLS, or speaks TLS from the first byte on, or neither.
+func OpenPostOffice(t testing.TB, kind mail.Security) *PostOffice {
 	t.Helper()
-	p := &postOffice{roots: x509.NewCertPool()}
+	p := &PostOffice{Roots: x509.NewCertPool()}
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &counter{office: p, conn: c}, nil }))
 	s.Domain, s.EnableSMTPUTF8, s.AllowInsecureAuth = "localhost", true, true
 	s.ErrorLog = quiet{}
@@ -58,7 +61,9 @@ func openPostOffice(t *testing.T, kind mail.Security) *postOffice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.addr, _ = listener.Addr().(*net.TCPAddr)
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok {
+		p.Port = addr.Port
+	}
 	switch kind {
 	case mail.Implicit:
 		listener = tls.NewListener(listener, config)
@@ -72,8 +77,8 @@ func openPostOffice(t *testing.T, kind mail.Security) *postOffice {
 	return p
 }
 
-// certificate is good for this machine, and only who believes p.roots believes it.
-func (p *postOffice) certificate(t *testing.T) tls.Certificate {
+// certificate is good for this machine, and only who believes p.Roots believes it.
+func (p *PostOffice) certificate(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -91,31 +96,33 @@ func (p *postOffice) certificate(t *testing.T) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.roots.AddCert(parsed)
+	p.Roots.AddCert(parsed)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// server is how a sender reaches the post office.
-func (p *postOffice) server(security mail.Security) mail.Server {
-	return mail.Server{Host: "127.0.0.1", Port: p.addr.Port, Security: security, From: &netmail.Address{Address: "crm@host.example"}, Roots: p.roots}
-}
-
-func (p *postOffice) letters() []letter {
+// Letters are what it has taken so far.
+func (p *PostOffice) Letters() []Letter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]letter(nil), p.taken...)
+	return append([]Letter(nil), p.taken...)
 }
 
-// change tells the office what to say from now on.
-func (p *postOffice) change(do func(*postOffice)) {
+// Answer tells it what to say from now on.
+func (p *PostOffice) Answer(a Answers) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	do(p)
+	p.rules = a
+}
+
+func (p *PostOffice) answers() Answers {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rules
 }
 
 // counter is one conversation.
 type counter struct {
-	office *postOffice
+	office *PostOffice
 	conn   *smtp.Conn
 	from   string
 	to     string
@@ -126,7 +133,7 @@ func (c *counter) AuthMechanisms() []string { return []string{sasl.Plain} }
 
 func (c *counter) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, _, password string) error {
-		if password != c.office.password {
+		if password != c.office.answers().Password {
 			return smtp.ErrAuthFailed
 		}
 		c.known = true
@@ -135,23 +142,20 @@ func (c *counter) Auth(string) (sasl.Server, error) {
 }
 
 func (c *counter) Mail(from string, _ *smtp.MailOptions) error {
-	c.office.mu.Lock()
-	defer c.office.mu.Unlock()
-	if c.office.password != "" && !c.known {
+	rules := c.office.answers()
+	if rules.Password != "" && !c.known {
 		return smtp.ErrAuthRequired
 	}
 	c.from = from
-	return c.office.sender
+	return rules.Sender
 }
 
 func (c *counter) Rcpt(to string, _ *smtp.RcptOptions) error {
-	c.office.mu.Lock()
-	defer c.office.mu.Unlock()
 	c.to = to
-	if c.office.refuse == nil {
-		return nil
+	if refuse := c.office.answers().Refuse; refuse != nil {
+		return refuse(to)
 	}
-	return c.office.refuse(to)
+	return nil
 }
 
 func (c *counter) Data(r io.Reader) error {
@@ -164,16 +168,13 @@ func (c *counter) Data(r io.Reader) error {
 		return err
 	}
 	_, secure := c.conn.TLSConnectionState()
-	c.office.mu.Lock()
-	reached, goOn := c.office.reached, c.office.goOn
-	c.office.mu.Unlock()
-	if reached != nil {
-		reached <- struct{}{}
-		<-goOn
+	if rules := c.office.answers(); rules.Reached != nil {
+		rules.Reached <- struct{}{}
+		<-rules.GoOn
 	}
 	c.office.mu.Lock()
 	defer c.office.mu.Unlock()
-	c.office.taken = append(c.office.taken, letter{message, string(raw), c.from, c.to, secure})
+	c.office.taken = append(c.office.taken, Letter{message, string(raw), c.from, c.to, secure})
 	return nil
 }
 
@@ -185,26 +186,11 @@ type quiet struct{}
 func (quiet) Printf(string, ...any) {}
 func (quiet) Println(...any)        {}
 
-// says is an answer of the server.
-func says(code int, text string) error {
-	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: text}
-}
-
-func saysEnhanced(code int, enhanced smtp.EnhancedCode, text string) error {
-	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
-}
-
-// closedPort is where nobody listens.
-func closedPort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// Says is an answer of a PostOffice, such as 550; one with an enhanced code names its three numbers.
+func Says(code int, text string, enhanced ...int) error {
+	e := &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: text}
+	if len(enhanced) == 3 {
+		e.EnhancedCode = smtp.EnhancedCode(enhanced)
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	n, convErr := strconv.Atoi(port)
-	if err := errors.Join(err, convErr, l.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return e
 }
