@@ -183,3 +183,57 @@ func TestLostMailIsToldOnceUntilRead(t *testing.T) {
 		}
 	})
 }
+
+// Mail about a switch is written under the borrowed name, however the switch ends.
+func TestMailAboutASwitchNamesItsActor(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		s.App.UseMail()
+		s.Policy.Want(crm.SwitchDecision{Notices: []crm.SwitchNotice{{Module: "sample", TextKey: "begun", Mail: true}, {Module: "sample", TextKey: "over", Mail: true, AtEnd: true}}})
+		v := s.SignIn(t, ben)
+		want := func(key string) {
+			t.Helper()
+			m := due(t, s)
+			if m.TextKey != key || m.Actor != "Ben Ortiz" || m.Address != jane {
+				t.Errorf("the mail of %s is %+v", key, m)
+			}
+			must(t, s.App.MailSent(t.Context(), m))
+			wantNoMail(t, s)
+		}
+		v.Become(jane)
+		want("begun")
+		v.Return()
+		want("over")
+		v.Become(jane)
+		want("begun")
+		s.Clock.Advance(61 * time.Minute) // nobody comes back: the sweep ends it
+		must(t, s.App.Sweep(t.Context()))
+		want("over")
+		v.Who()
+		if v.TryBecome(ann) == nil {
+			t.Error("became an administrator")
+		}
+		wantNoMail(t, s)
+	})
+}
+
+// What is written for more people at once than the database has connections waits for none of them.
+func TestManyAreToldAtOnce(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		s.App.UseMail()
+		installSample(t, s, "sample")
+		to := s.Key(t, jane)
+		var wg sync.WaitGroup
+		for range 60 {
+			wg.Go(func() {
+				if err := s.App.SendNotice(t.Context(), crm.Who{}, "sample", crm.AccountNotice{To: to, TextKey: "told", Mail: true}, false); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		list, err := s.Store.Read().UnreadNotices(t.Context(), to, 100)
+		if err != nil || len(list) != 60 {
+			t.Errorf("%d notices, %v", len(list), err)
+		}
+	})
+}
