@@ -74,7 +74,7 @@ func (v *visit) activityRows(entries []crm.AuditEntry) []activityRow {
 	rows := make([]activityRow, 0, len(entries))
 	for _, e := range entries {
 		row := activityRow{AuditEntry: e, Text: v.actionText(e.Action), By: v.byWhom(e), Details: detailLines(e)}
-		if e.SwitchID != 0 {
+		if e.SwitchID != 0 && v.r.URL.Query().Get("switch") == "" {
 			row.All = v.path("/admin/activity?switch=" + strconv.FormatInt(e.SwitchID, 10))
 		}
 		rows = append(rows, row)

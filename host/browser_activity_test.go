@@ -1,0 +1,58 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// nextcloud #131, zammad #2585, wekan #3284: the record names the person it was done as, and nobody else.
+func TestTheActivityLogTellsWhoActedAsWhom(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	c := signedInClient(t, d, ann)
+	c.want(c.post("/session/switch", "target", "contact:1"), http.StatusSeeOther)
+	c.want(c.post("/profile", "name", "Jane Doe", "phone", "+44 1"), http.StatusSeeOther)
+	c.want(c.post("/session/restore"), http.StatusSeeOther)
+
+	p := signedIn(t, d, ann)
+	p.open("/admin/activity")
+	p.In("row", "Changed the own profile").See("Ann Lee as Jane Doe")
+	p.In("row", "Changed the own profile").Click("link", "All of this account switch")
+	p.See("Began to act as somebody else")
+	p.See("Ceased to act as somebody else")
+	p.See("Changed the own profile")
+	if n := len(p.Names("row")); n != 4 {
+		t.Errorf("%d rows: %v", n, p.Names("row"))
+	}
+	pictures(p.Browser, "activity-switch")
+	for _, width := range []int64{1280, 360} {
+		p.Viewport(width, 800)
+		if over := p.Overflow(); over != "" {
+			t.Errorf("at %d px: %s", width, over)
+		}
+		if found := p.Axe(); len(found) > 0 {
+			t.Errorf("at %d px: %v", width, found)
+		}
+	}
+	p.Viewport(1280, 800)
+
+	// What is searched for while typing is what goes into the file.
+	p.Fill("Search the log", "+44")
+	hosttest.Eventually(t, p.Patience, "only one row is left", func() bool { return len(p.Names("row")) == 2 })
+	var sent string
+	p.Eval(`(() => { const f = document.querySelector('form[action$="/admin/activity/export"]'); return new URLSearchParams(new FormData(f)).toString() })()`, &sent)
+	if !strings.Contains(sent, "q=") || !strings.Contains(sent, "switch=") {
+		t.Errorf("the export would send %q", sent)
+	}
+	p.SeeRole("button", "Export these entries (JSON)")
+
+	// By keyboard alone.
+	p.Eval(`document.querySelector('button[value="csv"]').focus()`, nil)
+	p.Press("Enter")
+	hosttest.Eventually(t, p.Patience, "the export is recorded", func() bool {
+		return strings.Contains(c.get("/admin/activity?action=activity_exported").text(), "entries: 1")
+	})
+}
