@@ -27,10 +27,11 @@ run: build
 # The race detector watches our code and what talks to it. Watching the arithmetic of SQLite, of
 # compression and of hashing would take most of the time and find nothing of ours. (Only packages
 # without generic code of sync's may be named: the linker keeps one copy of that for the program.)
+# Its notes on memory lie in large pages, or half of the time would be page faults.
 UNWATCHED := $(foreach p,modernc.org/sqlite/lib compress/flate golang.org/x/crypto/...,'-gcflags=$(p)=-race=false')
 
 test: assets
-	$(GO) test $(if $(RACE),-race $(UNWATCHED)) $(TESTFLAGS) ./...
+	$(if $(RACE),GORACE=no_huge_pages_for_shadow=0) $(GO) test $(if $(RACE),-race $(UNWATCHED)) $(TESTFLAGS) ./...
 
 bench: assets
 	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
