@@ -88,16 +88,27 @@ func (a *App) StagedPackage(ctx context.Context, who crm.Who, id string) (crm.St
 	if err := a.CheckModuleRights(who); err != nil {
 		return crm.StagedPackage{}, err
 	}
+	if err := a.ownsStaged(ctx, who, id); err != nil {
+		return crm.StagedPackage{}, err
+	}
 	p, err := a.store.Read().Staged(ctx, id)
-	if err == nil && p.By != who.Actor.Key {
+	return p, found(err, "review_not_found")
+}
+
+func (a *App) ownsStaged(ctx context.Context, who crm.Who, id string) error {
+	by, err := a.store.Read().StagedBy(ctx, id)
+	if err == nil && by != who.Actor.Key {
 		err = crm.Refuse(crm.NotFound, "review_not_found")
 	}
-	return p, found(err, "review_not_found")
+	return found(err, "review_not_found")
 }
 
 // CancelStagedPackage forgets an uploaded package because its review ended without an installation.
 func (a *App) CancelStagedPackage(ctx context.Context, who crm.Who, p crm.StagedPackage) error {
-	if _, err := a.StagedPackage(ctx, who, p.ID); err != nil {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	if err := a.ownsStaged(ctx, who, p.ID); err != nil {
 		return err
 	}
 	return a.change(ctx, who, "module_review_cancelled", func(tx store.Tx) (string, map[string]string, error) {
@@ -107,7 +118,10 @@ func (a *App) CancelStagedPackage(ctx context.Context, who crm.Who, p crm.Staged
 
 // DropStagedPackage forgets an uploaded package of which nothing is left to tell.
 func (a *App) DropStagedPackage(ctx context.Context, who crm.Who, id string) error {
-	if _, err := a.StagedPackage(ctx, who, id); err != nil {
+	if err := a.CheckModuleRights(who); err != nil {
+		return err
+	}
+	if err := a.ownsStaged(ctx, who, id); err != nil {
 		return err
 	}
 	return a.store.Write(ctx, func(tx store.Tx) error { return tx.DeleteStaged(ctx, id) })

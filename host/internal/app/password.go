@@ -25,11 +25,11 @@ const (
 // passwords hashes, a few at a time: every hash takes 19 MiB, and sign-ins come in floods.
 type passwords struct {
 	slots *semaphore.Weighted
-	dummy string // checked when there is no such account, so that both take as long
+	dummy string // no password's hash: checked when there is no such account, so that both take as long
 }
 
 func newPasswords() passwords {
-	return passwords{slots: semaphore.NewWeighted(4), dummy: hashWith("nobody has this password", make([]byte, argonSalt))}
+	return passwords{slots: semaphore.NewWeighted(4), dummy: inNotation(make([]byte, argonSalt), make([]byte, argonKey))}
 }
 
 // hash makes a new hash of a password, in the usual notation with its parameters and a new salt.
@@ -61,7 +61,10 @@ func (p passwords) check(ctx context.Context, hash, password string) (bool, erro
 }
 
 func hashWith(password string, salt []byte) string {
-	key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, 1, argonKey)
+	return inNotation(salt, argon2.IDKey([]byte(password), salt, argonTime, argonMemory, 1, argonKey))
+}
+
+func inNotation(salt, key []byte) string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, argonMemory, argonTime,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 }

@@ -1,6 +1,7 @@
 package module
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -85,15 +86,32 @@ func (m *Manager) RefuseUpload(ctx context.Context, who crm.Who, filename string
 }
 
 func (m *Manager) readUpload(body io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(body, m.maxUpload+1))
-	if err != nil {
+	// A package is long: memory that grows with it would be five times as much.
+	data := bytes.NewBuffer(make([]byte, 0, min(lengthOf(body), m.maxUpload)+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(body, m.maxUpload+1)); err != nil {
 		return nil, &crm.Error{Kind: crm.Invalid, Key: "module_upload_broken", Err: err}
 	}
-	if int64(len(data)) > m.maxUpload {
+	if size := int64(data.Len()); size > m.maxUpload {
 		rest, _ := io.Copy(io.Discard, io.LimitReader(body, 8*m.maxUpload)) // only to name the size
-		return nil, tooBig(int64(len(data))+rest, m.maxUpload)
+		return nil, tooBig(size+rest, m.maxUpload)
 	}
-	return data, nil
+	return data.Bytes(), nil
+}
+
+// lengthOf is how long a file is that stands at its beginning; 0 where that can't be asked.
+func lengthOf(body io.Reader) int64 {
+	file, ok := body.(io.Seeker)
+	if !ok {
+		return 0
+	}
+	length, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return 0 // and reading it will say so
+	}
+	return length
 }
 
 func tooBig(size, most int64) error {

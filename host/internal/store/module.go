@@ -91,6 +91,13 @@ func (t Tx) Staged(ctx context.Context, id string) (crm.StagedPackage, error) {
 	}, `SELECT id, by_kind, by_id, filename, sha256, package, staged_at FROM staged_packages WHERE id = $1`, id)
 }
 
+// StagedBy tells who uploaded a package.
+func (t Tx) StagedBy(ctx context.Context, id string) (crm.AccountKey, error) {
+	return one(ctx, t, "read who uploaded a package", func(row scanner) (by crm.AccountKey, err error) {
+		return by, row.Scan(&by.Kind, &by.ID)
+	}, `SELECT by_kind, by_id FROM staged_packages WHERE id = $1`, id)
+}
+
 // DeleteStaged drops an uploaded package.
 func (t Tx) DeleteStaged(ctx context.Context, id string) error {
 	return t.exec(ctx, "delete staged package", `DELETE FROM staged_packages WHERE id = $1`, id)
