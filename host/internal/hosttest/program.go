@@ -31,13 +31,33 @@ var program = sync.OnceValues(func() (string, error) {
 	return out, goBuild(root, out, "./host")
 })
 
+// goBuild builds as make does: what is built is small, and on a new machine make finds it made.
 func goBuild(root, out, source string) error {
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", out, source)
-	cmd.Dir = root
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, source)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", source, err, text)
 	}
 	return nil
+}
+
+// Built is an executable's content, built from its source in this tree, such as
+// "host/internal/module/testdata/sample".
+func Built(source string) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "understudy-built-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it has been read
+	root, err := findRoot()
+	if err != nil {
+		return nil, err
+	}
+	out := filepath.Join(dir, filepath.Base(source))
+	if err := goBuild(root, out, "./"+source); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(out)
 }
 
 // Program is the path of the host's own executable, built from this tree.

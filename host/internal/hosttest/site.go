@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -31,8 +32,36 @@ var Support = []crm.Capability{"sample/staff", "sample/customers"}
 // NewSite makes a Site on SQLite.
 func NewSite(t testing.TB) *Site {
 	t.Helper()
-	return newSite(t, filepath.Join(t.TempDir(), "understudy.db"))
+	filled, err := filledDatabase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := filepath.Join(t.TempDir(), "understudy.db")
+	if err := os.WriteFile(database, filled, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return openSite(t, database)
 }
+
+// filledDatabase is an SQLite file with the example people. Migrating and filling one takes longer
+// than most stories about it, so this is done once per test process.
+var filledDatabase = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "understudy-site-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it has been read
+	database := filepath.Join(dir, "understudy.db")
+	db, err := store.Open(context.Background(), database, "NORMAL")
+	if err != nil {
+		return nil, err
+	}
+	filled := app.New(app.Options{Store: db, Now: NewClock().Now, Version: "3.1.0"}).FillDemo(context.Background(), Support...)
+	if err := errors.Join(filled, db.Close()); err != nil { // all of it is in the one file now
+		return nil, err
+	}
+	return os.ReadFile(database)
+})
 
 // OnBothEngines tells the story once on SQLite and once on PostgreSQL, where there is one.
 func OnBothEngines(t *testing.T, story func(*testing.T, *Site)) {
@@ -43,11 +72,15 @@ func OnBothEngines(t *testing.T, story func(*testing.T, *Site)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		story(t, newSite(t, PostgresURL(t)))
+		s := openSite(t, PostgresURL(t))
+		if err := s.App.FillDemo(t.Context(), Support...); err != nil {
+			t.Fatal(err)
+		}
+		story(t, s)
 	})
 }
 
-func newSite(t testing.TB, database string) *Site {
+func openSite(t testing.TB, database string) *Site {
 	t.Helper()
 	db, err := store.Open(t.Context(), database, "NORMAL")
 	if err != nil {
@@ -61,9 +94,6 @@ func newSite(t testing.TB, database string) *Site {
 	s := &Site{Store: db, Clock: NewClock(), Policy: &Policy{}, database: database}
 	s.App = app.New(app.Options{Store: db, Now: s.Clock.Now, Version: "3.1.0"})
 	s.App.SetSwitchPolicy(s.Policy)
-	if err := s.App.FillDemo(t.Context(), Support...); err != nil {
-		t.Fatal(err)
-	}
 	return s
 }
 

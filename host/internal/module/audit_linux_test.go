@@ -8,6 +8,7 @@ import (
 )
 
 func TestAStartThatTheSandboxRefusesIsOnRecord(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(withoutLandlock) == "" {
 		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
 		cmd.Env = append(os.Environ(), withoutLandlock+"=1")

@@ -64,6 +64,7 @@ func (s *stage) tells(q told) {
 func hexSum(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
 func TestEveryStepOfAModulesLifeIsOnRecordOnce(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	ctx, all := t.Context(), "session.switch directory.read audit.write"
 	good, upgrade, dies, other := kit{grants: onlySwitch}.zip(t), kit{version: "1.1.0"}.zip(t), kit{version: "1.0.1", mode: "exit", grants: onlySwitch}.zip(t), kit{id: "other", mode: "exit"}.zip(t)
@@ -151,6 +152,7 @@ func TestEveryStepOfAModulesLifeIsOnRecordOnce(t *testing.T) {
 // What nobody did has no person: the process ended, was started again, and was given up.
 func TestCrashesAreOnRecordWithTheirReasonAndWhoPressedRetry(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.maxCrashes = 2 })
 	s.active(kit{})
 	sum := s.row("sample").SHA256
@@ -189,6 +191,7 @@ func TestCrashesAreOnRecordWithTheirReasonAndWhoPressedRetry(t *testing.T) {
 }
 
 func TestRefusedUploadsAreNoWayToFillTheLog(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	ben, before, revision := s.site.SignIn(t, "ben@example.com").Who(), len(s.entries()), s.revision()
 	_, err := s.m.Upload(t.Context(), ben, "x.zip", strings.NewReader("no zip"))

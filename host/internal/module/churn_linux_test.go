@@ -83,16 +83,15 @@ func TestFiveHundredCrashesLeaveNothingBehind(t *testing.T) {
 	after := s.holdings()
 	t.Logf("before %+v, after %+v", before, after)
 	grown := after.grown(before)
-	for range 100 { // what was closed may take a moment to be gone
-		if len(grown) == 0 {
-			break
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what is held after them: %v", grown)
 		}
-		time.Sleep(100 * time.Millisecond)
+	})
+	eventually(t, "nothing more is held than before", func() bool { // what was closed may take a moment to be gone
 		grown = s.holdings().grown(before)
-	}
-	if len(grown) > 0 {
-		t.Errorf("what is held after them: %v", grown)
-	}
+		return len(grown) == 0
+	})
 }
 
 // crash has the module end so often before its handshake, and so often after, and come back.
@@ -113,8 +112,8 @@ func (s *stage) crash(early, late int) {
 	s.write(mode, "exit")
 	kill()
 	before := s.row("sample").Crashes
-	for s.row("sample").Crashes < before+early { // on its own, as fast as it can
-		time.Sleep(time.Millisecond)
+	for n := range early { // on its own, as fast as it can
+		eventually(s.t, "it crashes again", func() bool { return s.row("sample").Crashes > before+n })
 	}
 	s.write(mode, "normal")
 	eventually(s.t, "it is back", func() bool { return u.current.Load() != nil })
@@ -150,6 +149,7 @@ func (s *stage) stopFive() {
 // Modules start side by side, and end side by side: one that hangs costs the host its own time, not
 // the others'.
 func TestTwentyModulesStartAndStopSideBySide(t *testing.T) {
+	t.Parallel()
 	s := fleet(t, 20, func(q *timing) { q.deactivate, q.grace = time.Second, time.Second })
 	if err := s.m.Start(t.Context()); err != nil {
 		t.Fatal(err)

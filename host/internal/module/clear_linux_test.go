@@ -15,6 +15,7 @@ import (
 // Folders in one another, deeper than the host may have files open, go away with the rest, and so
 // does one that was shut.
 func TestADeepRunFolderIsClearedAway(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.backoff = time.Hour })
 	s.active(kit{})
 	r, err := s.m.active("sample")
@@ -45,6 +46,7 @@ func TestADeepRunFolderIsClearedAway(t *testing.T) {
 
 // A host that died left sockets, of modules that died with it.
 func TestAStartClearsAwayWhatADeadHostLeft(t *testing.T) {
+	t.Parallel()
 	m := newManager(t, hosttest.NewSite(t), nil)
 	folder := filepath.Join(m.runDir, "gone", "plugin-dir1")
 	if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "plugin2"), nil, 0o600)); err != nil {

@@ -10,10 +10,6 @@ import (
 // goes wrong at; it can neither hold the kit up nor put words into its mouth.
 func TestARogueIsFoundOutByTheKit(t *testing.T) {
 	needSandbox(t)
-	program, err := hostileBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for attack, point := range map[string]string{
 		"describe-hang": pointDescribe, "describe-big": pointDescribe, "describe-words": pointDescribe, "wants-more": pointDescribe,
 		"label-long": pointContributions, "many-items": pointContributions,
@@ -21,7 +17,7 @@ func TestARogueIsFoundOutByTheKit(t *testing.T) {
 	} {
 		t.Run(attack, func(t *testing.T) {
 			t.Parallel()
-			rogue := kit{mode: "rogue " + attack, grants: "[]", files: map[string]string{"bin/sample": string(program)}}
+			rogue := kit{mode: "rogue " + attack, grants: "[]", program: the(t, hostile)}
 			f := examined(t, rogue.zip(t), false)
 			if !slices.ContainsFunc(f.Points, func(p Point) bool { return p.Name == point && p.Result == PointFailed }) {
 				t.Errorf("it passed: %+v", f.Points)

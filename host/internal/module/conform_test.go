@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,31 +15,16 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
 
-var unrulyBinary = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "understudy-unruly-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	target := filepath.Join(folder, "unruly")
-	if said, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", target, "./testdata/unruly").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the unruly module: %w\n%s", err, said)
-	}
-	return os.ReadFile(target)
-})
+var unrulyProgram = sync.OnceValues(func() (*program, error) { return built("unruly") })
 
 // unruly is a package of the unruly module in a mode.
 func unruly(t testing.TB, mode string, files map[string]string) kit {
 	t.Helper()
-	program, err := unrulyBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	all := map[string]string{
-		"bin/sample": string(program), "languages/en.json": `{ "item": "Unruly", "other": "Another" }`, "languages/es.json": `{ "item": "Rebelde", "other": "Otro" }`,
+		"languages/en.json": `{ "item": "Unruly", "other": "Another" }`, "languages/es.json": `{ "item": "Rebelde", "other": "Otro" }`,
 	}
 	maps.Copy(all, files)
-	return kit{mode: mode, files: all}
+	return kit{mode: mode, program: the(t, unrulyProgram), files: all}
 }
 
 // examined is what the kit finds out, with its waits made shorter.
@@ -191,6 +172,7 @@ func TestTheLogOfAFailedModuleIsPlain(t *testing.T) {
 
 func TestAnInterruptedExaminationLeavesNothing(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	site := hosttest.NewSite(t)
 	m := newManager(t, site, nil)
 	m.log = discarded
@@ -210,6 +192,7 @@ func TestAnInterruptedExaminationLeavesNothing(t *testing.T) {
 // one or after, none is left, and nobody waits for the handshake that won't come.
 func TestAStartGivenUpAtAnyMomentLeavesNothing(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	s := newStage(t, nil)
 	row := s.install(unruly(t, "hang", nil))
 	u := s.m.unit(row)
@@ -256,8 +239,8 @@ var discarded = slog.New(slog.DiscardHandler)
 func contextUntil(t *testing.T, holds func() bool) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for !holds() && ctx.Err() == nil {
-			time.Sleep(2 * time.Millisecond)
+		for tick := time.Tick(2 * time.Millisecond); !holds() && ctx.Err() == nil; {
+			<-tick
 		}
 		cancel()
 	}()

@@ -315,6 +315,7 @@ func TestTheFirstItemHasTheShortcut(t *testing.T) {
 }
 
 func TestPublishKeepsWhatIsWrongOut(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	r, err := s.m.active("sample")

@@ -67,6 +67,7 @@ func (s *stage) revision() int64 {
 }
 
 func TestAModuleThatKeepsCrashingIsGivenUpUntilRetry(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.maxCrashes = 3 })
 	s.active(kit{})
 	for range 3 {
@@ -103,6 +104,7 @@ func TestAModuleThatKeepsCrashingIsGivenUpUntilRetry(t *testing.T) {
 
 func TestAnEndThatWasAskedForIsNotCounted(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.maxCrashes = 1 })
 	s.active(kit{})
 	before := s.pid("sample")
@@ -147,6 +149,7 @@ func TestAModuleThatStopsAnsweringIsStartedAnew(t *testing.T) {
 
 func TestARemovedSocketIsNoticed(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.health = time.Hour })
 	s.active(kit{})
 	r, err := s.m.active("sample")
@@ -166,6 +169,7 @@ func TestARemovedSocketIsNoticed(t *testing.T) {
 // A module that still answers over the connection it has, but takes no other, is noticed, too.
 func TestASocketNobodyListensOnIsNoticed(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.health = 30 * time.Millisecond })
 	s.active(kit{})
 	r, err := s.m.active("sample")
@@ -189,6 +193,7 @@ func TestASocketNobodyListensOnIsNoticed(t *testing.T) {
 
 func TestAModulesChildrenGoWithIt(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	s := newStage(t, nil)
 	s.m.direct = true // in the sandbox a module starts no process
 	s.active(kit{mode: "leave-child"})
@@ -370,6 +375,7 @@ func installHere(t *testing.T, m *Manager, k kit) crm.Module {
 }
 
 func TestALongRunFolderIsNamedAsTheCause(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{})
 	s.m.runDir = filepath.Join(s.m.runDir, strings.Repeat("x", 80))

@@ -90,6 +90,7 @@ func (s *stage) form(version string) string {
 
 // Whoever asked for an upgrade may go away in the middle of it: then nothing has changed.
 func TestAnUpgradeNobodyWaitsForChangesNothing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{version: v1, mode: "migrate", grants: withAudit})
 	before := s.stands()

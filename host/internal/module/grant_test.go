@@ -31,6 +31,7 @@ func (s *stage) runs(version string, grants ...string) {
 }
 
 func TestNewGrantsWaitForAWord(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	ctx := t.Context()
 	s.active(kit{grants: onlySwitch})
@@ -79,6 +80,7 @@ func TestNewGrantsWaitForAWord(t *testing.T) {
 
 // A version that won't start with its new grants leaves the old one running, and waits on.
 func TestAnAcceptedVersionThatWontStart(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{grants: onlySwitch})
 	s.install(kit{version: "1.1.0", mode: "exit"})
@@ -102,6 +104,7 @@ func TestAnAcceptedVersionThatWontStart(t *testing.T) {
 // The newest waiting version counts, an upgrade that asks for nothing new replaces both, and what
 // was deactivated meanwhile stays so.
 func TestWhatWaitsMayBeOvertaken(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{grants: onlySwitch})
 	s.install(kit{version: "1.1.0"})
@@ -128,6 +131,7 @@ func TestWhatWaitsMayBeOvertaken(t *testing.T) {
 
 // Who is trusted counts when the word is given, too.
 func TestAcceptingChecksTheSignatureAgain(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	acme := newPublisher(t).trusted(s.site, "Acme")
 	s.active(kit{grants: onlySwitch})
@@ -144,6 +148,7 @@ func TestAcceptingChecksTheSignatureAgain(t *testing.T) {
 }
 
 func TestGrantsAreTakenBackAndStayAway(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	ctx, who := t.Context(), s.ann.Who()
@@ -195,6 +200,7 @@ func TestGrantsAreTakenBackAndStayAway(t *testing.T) {
 
 // A process that is being stopped may still ask, but not for what was just taken back.
 func TestWhatIsTakenBackIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	r, err := s.m.active("sample")
@@ -209,6 +215,7 @@ func TestWhatIsTakenBackIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestWithoutItsGrantASwitchEnds(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	ben := s.site.SignIn(t, "ben@example.com")
@@ -229,6 +236,7 @@ func TestWithoutItsGrantASwitchEnds(t *testing.T) {
 // Another process took the grant back: no decision of this one's module counts from that moment,
 // not only from when it noticed.
 func TestADecisionAsksTheDatabaseWhoMayDecide(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.poll = 1 << 40 })
 	s.active(kit{})
 	ben := s.site.SignIn(t, "ben@example.com")
@@ -243,6 +251,7 @@ func TestADecisionAsksTheDatabaseWhoMayDecide(t *testing.T) {
 }
 
 func TestAnotherProcessMayChangeGrants(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	shell := New(Options{App: s.site.App, Dir: s.m.shelf.path, RunDir: s.m.runDir, AllowUpload: true, Log: s.m.log})
@@ -295,6 +304,7 @@ func TestDescribeMayNotAskForMoreThanTheManifest(t *testing.T) {
 
 // One administrator activates a module while another installs a version of it that asks for more.
 func TestAnUpgradeThatMetAnActivationWaits(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{grants: onlySwitch})
 	review, err := s.upload(kit{version: "1.1.0"}.zip(t))

@@ -41,6 +41,7 @@ func TestAHungModuleHoldsUpNothing(t *testing.T) {
 		}},
 	} {
 		t.Run(hang.call, func(t *testing.T) {
+			t.Parallel()
 			s := besiege(t)
 			s.install(s.rogue(hang.call+"-hang", `[{ "name": "session.switch", "why": "To decide." }]`))
 			if hang.call != "describe" && hang.call != "activate" {
@@ -92,6 +93,7 @@ func (s *siege) liveOn(hung <-chan struct{}) {
 // Nine modules' health is looked after while the tenth one's check gets no answer: one of them loses
 // its socket, which only a check notices.
 func TestAHungHealthCheckDelaysNoOther(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(q *timing) {
 		q.health, q.healthLimit, q.grace = 20*time.Millisecond, time.Hour, 100*time.Millisecond
 	})
@@ -123,6 +125,7 @@ func TestAHungHealthCheckDelaysNoOther(t *testing.T) {
 // A module may ask for everything while it is being deactivated: it gets its answers, and the host
 // waits for nothing but the deadline.
 func TestAModuleMayAskForEverythingWhileItIsDeactivated(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	s.m.timing.deactivate = 10 * time.Second
 	if err := s.enter("deactivate-asks", `[{ "name": "session.switch", "why": "a" }, { "name": "directory.read", "why": "b" }, { "name": "audit.write", "why": "c" }]`); err != nil {
@@ -150,6 +153,7 @@ func TestAModuleMayAskForEverythingWhileItIsDeactivated(t *testing.T) {
 // What the host only tells a module may be lost on it. That is no reason to end it, and the screen
 // says what is so.
 func TestANoteThatIsNotTakenKillsNoModule(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	if err := s.enter("changed-hang", ""); err != nil {
 		t.Fatal(err)
@@ -170,6 +174,7 @@ func TestANoteThatIsNotTakenKillsNoModule(t *testing.T) {
 // What a module leaves in its run folder is cleared away with the folder, and where a link there
 // leads is none of it.
 func TestALinkInARunFolderLeadsNowhere(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	treasure := filepath.Join(t.TempDir(), "treasure")
@@ -222,15 +227,16 @@ func TestAModuleThatOffersConnectionsWithoutEndWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, offered := runtime.NumGoroutine(), ""
+	since := time.Now()
 	eventually(t, "it can offer no more", func() bool {
 		_, text, err := s.page("/offers")
 		if err != nil {
 			t.Fatal(err)
 		}
-		same := text == offered && text != "0"
-		offered = text
-		time.Sleep(100 * time.Millisecond)
-		return same
+		if text != offered || text == "0" {
+			offered, since = text, time.Now()
+		}
+		return time.Since(since) > 100*time.Millisecond
 	})
 	if n, err := strconv.Atoi(offered); err != nil || n > 100_000 {
 		t.Errorf("it offered %s", offered)

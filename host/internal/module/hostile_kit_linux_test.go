@@ -29,7 +29,6 @@ type siege struct {
 func besiege(t *testing.T) *siege {
 	t.Helper()
 	needSandbox(t)
-	t.Parallel() // most of it is waiting for an answer that doesn't come
 	s := &siege{stage: newStage(t, func(q *timing) {
 		q.lifecycle, q.page, q.idle, q.hook, q.healthLimit = 2*time.Second, time.Second, time.Second, time.Second, time.Second
 		q.deactivate, q.grace, q.backoff, q.flush, q.load = 500*time.Millisecond, 500*time.Millisecond, time.Hour, 200*time.Millisecond, 100*time.Millisecond
@@ -95,11 +94,7 @@ func (s *siege) unhurt() {
 // rogue is a package that speaks the contract by hand, and makes the attack.
 func (s *siege) rogue(attack, grants string) kit {
 	s.t.Helper()
-	program, err := hostileBinary()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return kit{id: "rogue", mode: "rogue " + attack, grants: or(grants, "[]"), files: map[string]string{"bin/sample": string(program)}}
+	return kit{id: "rogue", mode: "rogue " + attack, grants: or(grants, "[]"), program: the(s.t, hostile)}
 }
 
 // enter installs and activates a rogue.

@@ -19,6 +19,7 @@ import (
 // A module that was let in, and misbehaves on its pages: each becomes one sentence, the module's
 // log says what it was, and nobody beside it notices.
 func TestAHostilePageHurtsNobody(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	if err := s.enter("", ""); err != nil {
 		t.Fatal(err)
@@ -57,6 +58,7 @@ func TestAHostilePageHurtsNobody(t *testing.T) {
 }
 
 func TestWhatAHostilePageMaySayIsHarmless(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	if err := s.enter("", ""); err != nil {
 		t.Fatal(err)
@@ -83,6 +85,7 @@ func TestWhatAHostilePageMaySayIsHarmless(t *testing.T) {
 
 // The hooks: whatever else comes than a clear yes is a no.
 func TestAHostileDeciderDecidesNothing(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	for attack, logged := range map[string]string{
 		"decide-hang": "decide switch: ", "decide-garbage": "decide switch: ", "decide-big": "larger than max", "decide-words": "<script>", "limitless": "without a limit",
@@ -118,6 +121,7 @@ func TestAHostileDeciderDecidesNothing(t *testing.T) {
 
 // Each of the host's services, by a module that was granted nothing.
 func TestWhatWasNotGrantedIsRefusedAndLoggedByName(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	if err := s.enter("", ""); err != nil {
 		t.Fatal(err)
@@ -149,6 +153,7 @@ func TestWhatWasNotGrantedIsRefusedAndLoggedByName(t *testing.T) {
 // The probes of the sandbox once more, from within a module that serves: what the kernel refuses,
 // and what the host hears of it.
 func TestAServingModuleIsHeldToItsSandbox(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	database := filepath.Join(filepath.Dir(s.m.shelf.path), "understudy.db")
 	if err := os.WriteFile(database, []byte("secret"), 0o666); err != nil {
@@ -211,6 +216,7 @@ func TestAServingModuleIsHeldToItsSandbox(t *testing.T) {
 
 // Its end is as bad as its life: it dies, fills the log, is silent when its health is asked for.
 func TestAHostileModulesEndHurtsNobody(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	for _, attack := range []struct {
 		name, mode string

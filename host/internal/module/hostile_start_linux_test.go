@@ -10,6 +10,7 @@ import (
 // Every attack that a module can make on its way in: it stays out, its row and the Activity Log say
 // why, its log holds its own words, and nobody beside it notices.
 func TestAHostileModuleIsNotLetIn(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	for _, attack := range []struct {
 		name   string

@@ -55,6 +55,7 @@ func fullName(s protoreflect.ServiceDescriptor, m protoreflect.MethodDescriptor)
 }
 
 func TestWhatIsNotGrantedIsNotReachable(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{grants: `[{ "name": "session.switch", "why": "To decide." }]`})
 	for _, path := range []string{"/find", "/audit"} {
@@ -65,6 +66,7 @@ func TestWhatIsNotGrantedIsNotReachable(t *testing.T) {
 }
 
 func TestWhatIsGrantedIs(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	if answer, text := s.get("/find?q=ben"); answer.Status != 200 || text != "Ben Ortiz [staff customers]\n" {
@@ -127,6 +129,7 @@ func TestRolesAndRulesAreSaidToTheModule(t *testing.T) {
 }
 
 func TestALanguageIsUploadedByAPostOnly(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	if answer, _ := s.get("/language?tag=fr"); answer.Status == 200 {
@@ -145,6 +148,7 @@ func TestALanguageIsUploadedByAPostOnly(t *testing.T) {
 }
 
 func TestPrintsAreInTheLog(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	s.get("/print")
@@ -163,6 +167,7 @@ func TestPrintsAreInTheLog(t *testing.T) {
 
 // A panic while a module is answered stays with that answer: the host goes on.
 func TestAPanicInAHostServiceStaysWithTheCall(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	r, err := s.m.active("sample")

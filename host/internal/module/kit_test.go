@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -26,26 +25,36 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
 
-// sampleBinary builds the sample module once per test process. Where it stands decides who it is.
-var sampleBinary = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "understudy-sample-")
+// program is an executable that is built once per test process, with its checksum.
+type program struct {
+	content []byte
+	sum     digest
+}
+
+func built(name string) (*program, error) {
+	content, err := hosttest.Built("host/internal/module/testdata/" + name)
+	return &program{content: content, sum: sha256.Sum256(content)}, err
+}
+
+// sampleProgram is the sample module. Where it stands decides who it is.
+var sampleProgram = sync.OnceValues(func() (*program, error) { return built("sample") })
+
+// the program, where it can be built.
+func the(t testing.TB, p func() (*program, error)) *program {
+	t.Helper()
+	built, err := p()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
-	target := filepath.Join(folder, "sample")
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", target, "./testdata/sample")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the sample module: %w\n%s", err, said)
-	}
-	return os.ReadFile(target)
-})
+	return built
+}
 
 // kit is a package to be made. Its zero value is a good one.
 type kit struct {
 	id, version, mode string
 	host              string            // requires.host
 	grants            string            // JSON list, the sample's own three when empty
+	program           *program          // the sample's own when nil
 	files             map[string]string // added or replaced; "" removes
 	noSums            bool
 }
@@ -77,15 +86,16 @@ func or(a, b string) string {
 
 func (k kit) content(t testing.TB) map[string][]byte {
 	t.Helper()
-	binary, err := sampleBinary()
-	if err != nil {
-		t.Fatal(err)
+	if k.program == nil {
+		k.program = the(t, sampleProgram)
 	}
-	files := map[string][]byte{"module.json": []byte(k.manifest()), "bin/sample": binary, "assets/mode": []byte(or(k.mode, "normal"))}
+	files := map[string][]byte{"module.json": []byte(k.manifest()), "bin/sample": k.program.content, "assets/mode": []byte(or(k.mode, "normal"))}
 	for _, name := range []string{"languages/en.json", "languages/es.json"} {
-		if files[name], err = os.ReadFile(filepath.Join("testdata", "sample", name)); err != nil {
+		text, err := os.ReadFile(filepath.Join("testdata", "sample", name))
+		if err != nil {
 			t.Fatal(err)
 		}
+		files[name] = text
 	}
 	for name, text := range k.files {
 		files[name] = []byte(text)
@@ -96,7 +106,10 @@ func (k kit) content(t testing.TB) map[string][]byte {
 	if !k.noSums {
 		sums := checksums{}
 		for name, content := range files {
-			sums[name] = sha256.Sum256(content)
+			sums[name] = k.program.sum
+			if _, replaced := k.files[name]; replaced || name != "bin/sample" {
+				sums[name] = sha256.Sum256(content)
+			}
 		}
 		files[sumsName] = []byte(sums.String())
 	}
@@ -107,21 +120,25 @@ func (k kit) content(t testing.TB) map[string][]byte {
 func (k kit) zip(t testing.TB) []byte {
 	t.Helper()
 	files := k.content(t)
-	return rawZip(t, func(w *zip.Writer) {
+	size := 1 << 16
+	for _, content := range files {
+		size += len(content)
+	}
+	return rawZipIn(t, make([]byte, 0, size), func(w *zip.Writer) {
 		for _, name := range slices.Sorted(maps.Keys(files)) {
-			put(t, w, &zip.FileHeader{Name: name, Method: zip.Store}, string(files[name])) // compressing takes longer than all the rest
+			put(t, w, &zip.FileHeader{Name: name, Method: zip.Store}, files[name]) // compressing takes longer than all the rest
 		}
 	})
 }
 
 // put writes one entry.
-func put(t testing.TB, w *zip.Writer, h *zip.FileHeader, content string) {
+func put[text string | []byte](t testing.TB, w *zip.Writer, h *zip.FileHeader, content text) {
 	t.Helper()
 	f, err := w.CreateHeader(h)
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		_, err = f.Write([]byte(content))
 	}
-	if _, err := io.WriteString(f, content); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -129,8 +146,14 @@ func put(t testing.TB, w *zip.Writer, h *zip.FileHeader, content string) {
 // rawZip writes entries as they are, with no care for rules.
 func rawZip(t testing.TB, change func(*zip.Writer)) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	w := zip.NewWriter(&out)
+	return rawZipIn(t, nil, change)
+}
+
+// rawZipIn does so in memory that is there already.
+func rawZipIn(t testing.TB, memory []byte, change func(*zip.Writer)) []byte {
+	t.Helper()
+	out := bytes.NewBuffer(memory)
+	w := zip.NewWriter(out)
 	change(w)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

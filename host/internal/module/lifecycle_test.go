@@ -12,6 +12,7 @@ import (
 )
 
 func TestFromUploadToUninstall(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	ctx, who := t.Context(), s.ann.Who()
 
@@ -81,6 +82,7 @@ func TestFromUploadToUninstall(t *testing.T) {
 // leaves nothing on the screen, and comes back with all of it.
 func TestWhatAModuleAddsGoesWithIt(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.backoff = time.Second })
 	added := func() []any {
 		f, v := s.m.Surface(), s.viewer()
@@ -112,6 +114,7 @@ func TestWhatAModuleAddsGoesWithIt(t *testing.T) {
 }
 
 func TestAnActiveModuleIsNotUninstalled(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	wantKey(t, s.m.Uninstall(t.Context(), s.ann.Who(), "sample", false, ""), crm.Conflict, "module_still_active")
@@ -121,6 +124,7 @@ func TestAnActiveModuleIsNotUninstalled(t *testing.T) {
 }
 
 func TestOnlyAdministratorsChangeModules(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{})
 	ben := s.site.SignIn(t, "ben@example.com").Who()
@@ -178,6 +182,7 @@ func TestWhatWillNotStartStaysInactive(t *testing.T) {
 }
 
 func TestAHostThatIsTooOldSaysSo(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{host: ">=9.0.0"})
 	row := s.row("sample")
@@ -188,6 +193,7 @@ func TestAHostThatIsTooOldSaysSo(t *testing.T) {
 }
 
 func TestAnUpgradeTakesOverWithoutAGap(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	if err := s.m.SaveSettings(t.Context(), s.ann.Who(), "sample", map[string]string{"minutes": "30"}); err != nil {
@@ -205,6 +211,7 @@ func TestAnUpgradeTakesOverWithoutAGap(t *testing.T) {
 }
 
 func TestAnUpgradeThatWillNotStartLeavesTheOldOneRunning(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	before := s.pid("sample")
@@ -217,6 +224,7 @@ func TestAnUpgradeThatWillNotStartLeavesTheOldOneRunning(t *testing.T) {
 
 // What the command line does takes effect in the process that serves.
 func TestAnotherProcessMayChangeModules(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	shell := New(Options{App: s.site.App, Dir: s.m.shelf.path, RunDir: s.m.runDir, AllowUpload: true, Log: s.m.log})
 	shell.timing = quick()
@@ -255,6 +263,7 @@ func TestAnotherProcessMayChangeModules(t *testing.T) {
 
 // A review is its reader's own: another administrator knows nothing of what was read, nor confirmed it.
 func TestAnUploadIsItsAdministratorsOwn(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	review, err := s.upload(kit{}.zip(t))
 	if err != nil {
@@ -275,6 +284,7 @@ func TestAnUploadIsItsAdministratorsOwn(t *testing.T) {
 // Who waits for a module's turn while it is uninstalled, and installed again, doesn't change what is
 // no longer there.
 func TestAChangeThatWaitedFindsTheModuleThereIs(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{})
 	old := s.m.known("sample")

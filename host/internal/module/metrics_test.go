@@ -86,6 +86,7 @@ func TestCallsAreCountedAndTimedPerModuleAndCall(t *testing.T) {
 
 func TestCrashesAndRestartsAreCounted(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	kill(t, s.pid("sample"))
@@ -104,6 +105,7 @@ func TestCrashesAndRestartsAreCounted(t *testing.T) {
 }
 
 func TestNothingIsMeasuredOfAModuleThatIsGone(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	r, err := s.m.active("sample")

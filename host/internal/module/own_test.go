@@ -57,6 +57,7 @@ func (s *stage) kept() (crm.Module, Belongings) {
 
 // mattermost PR 34867: what a module owned was left behind and unseen.
 func TestThePreviewCountsEveryKind(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.used()
 	_, b := s.kept()
@@ -67,6 +68,7 @@ func TestThePreviewCountsEveryKind(t *testing.T) {
 
 // mattermost-plugin-jira #902, matterpoll #367: no way to reset but by hand in the database.
 func TestReinstallAfterDeletingItsDataIsAFirstInstall(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	first := s.install(kit{})
 	first.InstalledAt = time.Time{}
@@ -91,6 +93,7 @@ func TestReinstallAfterDeletingItsDataIsAFirstInstall(t *testing.T) {
 }
 
 func TestDataIsResetWithoutUninstalling(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	ctx, ann := t.Context(), s.ann.Who()
 	s.used()
@@ -128,6 +131,7 @@ func TestDataIsResetWithoutUninstalling(t *testing.T) {
 
 // What a module logs for a page is found by the id the page's answer carried.
 func TestAModulesLinesCarryTheirRequest(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	s.get("/print")
@@ -141,6 +145,7 @@ func TestAModulesLinesCarryTheirRequest(t *testing.T) {
 }
 
 func TestAnExportHoldsTheLogUpToNow(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	s.get("/print")

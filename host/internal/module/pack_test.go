@@ -35,6 +35,7 @@ func source(t testing.TB) string {
 }
 
 func TestTheSameFilesPackToTheSameBytes(t *testing.T) {
+	t.Parallel()
 	folder := source(t)
 	var one, two bytes.Buffer
 	if err := Pack(folder, &one, nil); err != nil {
@@ -61,6 +62,7 @@ func TestTheSameFilesPackToTheSameBytes(t *testing.T) {
 }
 
 func TestPackSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	folder := source(t)
 	if err := Pack(folder, io.Discard, []string{"plan9/amd64"}); err == nil || !strings.Contains(err.Error(), "plan9/amd64") {
 		t.Errorf("an unnamed platform: %v", err)
@@ -100,6 +102,7 @@ func TestABundleHoldsModuleDocumentationAndLicence(t *testing.T) {
 
 // The module we ship, from its source to a switch.
 func TestTheShippedModuleRuns(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	if err := Pack(filepath.Join("..", "..", "..", "plugins", "impersonation"), &out, []string{hostPlatform()}); err != nil {
 		t.Fatal(err)

@@ -304,6 +304,7 @@ func TestPlatformsAreReadFromHeaders(t *testing.T) {
 }
 
 func TestTheDownloadPackageIsUnderstood(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	var outer bytes.Buffer
 	if err := Bundle(kit{}.zip(t), "testdata/sample/languages", "package.go", &outer); err != nil {
@@ -331,6 +332,7 @@ func TestTheDownloadPackageIsUnderstood(t *testing.T) {
 }
 
 func TestAReviewComparesWithWhatIsInstalled(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{version: "1.5.0"})
 	for version, want := range map[string]string{"1.4.9": "downgrade", "1.5.0": "reinstall", "1.10.0": "upgrade", "1.5.0-rc.1": "downgrade"} {
@@ -342,6 +344,7 @@ func TestAReviewComparesWithWhatIsInstalled(t *testing.T) {
 }
 
 func TestTooBigAnUploadNamesBothSizes(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.m.maxUpload = 1 << 20
 	_, err := s.m.Upload(t.Context(), s.ann.Who(), "s.zip", bytes.NewReader(make([]byte, 3<<20)))

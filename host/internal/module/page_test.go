@@ -15,6 +15,7 @@ import (
 )
 
 func TestAPageGetsItsRequestButNoCookie(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	answer, text := s.ask(http.MethodPost, "/log/day/2?from=1&to=2", "a=b")
@@ -24,6 +25,7 @@ func TestAPageGetsItsRequestButNoCookie(t *testing.T) {
 }
 
 func TestPagesNobodyDeclaredCostNoCall(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	before := s.m.Calls()
@@ -50,6 +52,7 @@ func TestBrokenPagesBecomeOneSentence(t *testing.T) {
 }
 
 func TestALongAnswerIsStreamed(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	if _, text := s.get("/huge"); len(text) != 20<<20 {
@@ -73,6 +76,7 @@ func TestALongAnswerIsStreamed(t *testing.T) {
 }
 
 func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	r, err := s.m.active("sample")
@@ -112,6 +116,7 @@ func TestWhatAModuleSeesOfItsSurroundings(t *testing.T) {
 }
 
 func TestSettingsAreCheckedSavedAndTold(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	ctx, who := t.Context(), s.ann.Who()
@@ -150,6 +155,7 @@ func TestSettingsAreCheckedSavedAndTold(t *testing.T) {
 }
 
 func TestAThousandScreensWithTwentyModulesCostNoCall(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	for i := range 20 {
 		s.active(kit{id: fmt.Sprintf("sample-%02d", i)})
@@ -175,6 +181,7 @@ func TestAThousandScreensWithTwentyModulesCostNoCall(t *testing.T) {
 }
 
 func TestDroppedInAndUploadedLanguages(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.health = 20 * time.Millisecond })
 	s.active(kit{})
 	say := func(language, key string) string { return s.m.Surface().Text("sample", language, key, nil) }
@@ -229,6 +236,7 @@ func (s *stage) tryAskIn(language, path string) (PageResponse, string, error) {
 }
 
 func TestAPageIsOpenToWhomItsRuleSays(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	before := s.m.Calls()

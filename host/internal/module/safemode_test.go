@@ -96,6 +96,7 @@ func stateOf(t *testing.T, m *Manager, id string) State {
 
 func TestAHostThatDiesWithAModuleComesUpWithoutModules(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	folder, a := troubled(t)
 	for range maxFailedStarts {
 		dies(t, folder)
@@ -132,6 +133,7 @@ func TestAHostThatDiesWithAModuleComesUpWithoutModules(t *testing.T) {
 
 func TestSafeModeEndsWhenTheSuspectIsGone(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	folder, a := troubled(t)
 	for range maxFailedStarts {
 		dies(t, folder)
@@ -150,6 +152,7 @@ func TestSafeModeEndsWhenTheSuspectIsGone(t *testing.T) {
 
 func TestAStartThatGotThroughIsNotHeldAgainstAModule(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	folder, a := troubled(t)
 	journal := filepath.Join(folder, "starting.json")
 	for range maxFailedStarts - 1 {
@@ -173,6 +176,7 @@ func TestAStartThatGotThroughIsNotHeldAgainstAModule(t *testing.T) {
 }
 
 func TestSafeModeThatWasAskedFor(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	revision := s.revision()

@@ -2,8 +2,8 @@ package module
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -24,22 +24,12 @@ import (
 // hostileProgram names a built one, for a test process that can't build.
 const hostileProgram = "UNDERSTUDY_TEST_HOSTILE"
 
-var hostileBinary = sync.OnceValues(func() ([]byte, error) {
-	if built := os.Getenv(hostileProgram); built != "" {
-		return os.ReadFile(built)
+var hostile = sync.OnceValues(func() (*program, error) {
+	if name := os.Getenv(hostileProgram); name != "" {
+		content, err := os.ReadFile(name)
+		return &program{content: content, sum: sha256.Sum256(content)}, err
 	}
-	folder, err := os.MkdirTemp("", "understudy-hostile-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	target := filepath.Join(folder, "hostile")
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", target, "./testdata/hostile")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the hostile program: %w\n%s", err, said)
-	}
-	return os.ReadFile(target)
+	return built("hostile")
 })
 
 // cell is a place for a hostile program: its package, its run folder, and beside them what it must
@@ -57,10 +47,6 @@ type cell struct {
 func newCell(t *testing.T) *cell {
 	t.Helper()
 	needSandbox(t)
-	program, err := hostileBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	base, err := os.MkdirTemp("", "u")
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +58,7 @@ func newCell(t *testing.T) *cell {
 	for _, dir := range []string{"pkg/bin", "pkg/assets", "run", "outside"} {
 		err = errors.Join(err, os.MkdirAll(filepath.Join(base, dir), 0o755))
 	}
-	err = errors.Join(err, os.WriteFile(c.enclosure.Program, program, 0o755), os.WriteFile(filepath.Join(base, "pkg/assets/mode"), nil, 0o644),
+	err = errors.Join(err, os.WriteFile(c.enclosure.Program, the(t, hostile).content, 0o755), os.WriteFile(filepath.Join(base, "pkg/assets/mode"), nil, 0o644),
 		os.WriteFile(filepath.Join(base, "understudy.db"), []byte("secret"), 0o666))
 	if err != nil {
 		t.Fatal(err)
@@ -188,21 +174,17 @@ func (c *cell) allowed(answers map[string]string, names ...string) {
 func asOrdinaryUser(t *testing.T, tests string) {
 	t.Helper()
 	needSandbox(t)
-	program, err := hostileBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir, err := os.MkdirTemp("", "u")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	hostile := filepath.Join(dir, "hostile")
-	if err := errors.Join(os.WriteFile(hostile, program, 0o755), os.Chmod(dir, 0o777)); err != nil {
+	name := filepath.Join(dir, "hostile")
+	if err := errors.Join(os.WriteFile(name, the(t, hostile).content, 0o755), os.Chmod(dir, 0o777)); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run="+tests, "-test.v", "-test.count=1")
-	cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir, hostileProgram + "=" + hostile, "UNDERSTUDY_TEST_REQUIRE=all"}
+	cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir, hostileProgram + "=" + name, "UNDERSTUDY_TEST_REQUIRE=all"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	said, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(said), "--- PASS") || strings.Contains(string(said), "--- SKIP") {

@@ -15,6 +15,7 @@ import (
 )
 
 func TestSandboxFiles(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	database := filepath.Join(c.base, "understudy.db")
 	got := c.try("files", false)
@@ -34,6 +35,7 @@ func TestSandboxFiles(t *testing.T) {
 }
 
 func TestSandboxNetwork(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	tcp, udp := listen(t)
 	env := []string{fmt.Sprintf("TCP_PORT=%d", tcp), fmt.Sprintf("UDP_PORT=%d", udp)}
@@ -69,6 +71,7 @@ func listen(t *testing.T) (tcp, udp int) {
 
 // Another program's socket may take its user for a friend: a database, a container engine.
 func TestSandboxSockets(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	own, other, abstract := filepath.Join(c.enclosure.Run, "own"), filepath.Join(c.base, "outside/other"), "@understudy-"+filepath.Base(c.base)
 	heard := make(chan string, 10)
@@ -107,6 +110,7 @@ func TestSandboxSockets(t *testing.T) {
 }
 
 func TestSandboxProcesses(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	got := c.try("processes", false)
 	c.refused(got, "ptrace", "process_vm_readv", "pidfd_open", "kill", "kill group", "kill all", "tgkill", "tkill", "sigqueue", "own",
@@ -118,6 +122,7 @@ func TestSandboxProcesses(t *testing.T) {
 }
 
 func TestSandboxMachine(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	got := c.try("machine", false)
 	c.refused(got, "unshare", "setns", "mount", "bpf", "keyctl", "userfaultfd", "perf", "chroot", "clock", "unknown call")
@@ -131,6 +136,7 @@ func TestSandboxMachine(t *testing.T) {
 }
 
 func TestSandboxMemory(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	got := c.try("memory", false)
 	if got["private"] != "cannot allocate memory" || got["shared"] != "cannot allocate memory" || got["core"] != "0" {
@@ -161,6 +167,7 @@ func TestSandboxThreads(t *testing.T) {
 }
 
 func TestSandboxBringsNothingOfTheHost(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	got := c.try("surroundings", false, "ONLY=this")
 	want := fmt.Sprintf("DATABASE=%s/understudy.db FOLDER=%[1]s/pkg MODE=surroundings ONLY=this OUTSIDE=%[1]s/outside TMPDIR=%[1]s/run", c.base)
@@ -175,6 +182,7 @@ func TestSandboxBringsNothingOfTheHost(t *testing.T) {
 
 // What the module says is nothing the host hears: the launcher's end was closed before.
 func TestSandboxLevelCantBeFaked(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	c.enclosure.Network = true // a real level that differs from the faked one
 	if c.try("fake-report", false); c.level.Sockets || c.level.Landlock == 99 {
@@ -184,6 +192,7 @@ func TestSandboxLevelCantBeFaked(t *testing.T) {
 
 // Whatever stands at the path once the file is hashed is not what runs.
 func TestSandboxRunsTheFileThatWasHashed(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	file, err := os.Open(c.enclosure.Program)
 	if err != nil {
@@ -210,6 +219,7 @@ func TestSandboxRunsTheFileThatWasHashed(t *testing.T) {
 }
 
 func TestSandboxSaysWhatItCantExecute(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	if err := os.WriteFile(c.enclosure.Program, []byte("no program"), 0o755); err != nil {
 		t.Fatal(err)

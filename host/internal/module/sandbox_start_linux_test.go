@@ -1,7 +1,6 @@
 package module
 
 import (
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"os"
@@ -23,6 +22,7 @@ import (
 const withoutLandlock = "UNDERSTUDY_TEST_WITHOUT_LANDLOCK"
 
 func TestSandboxBelowTheRequiredIsNotStarted(t *testing.T) {
+	t.Parallel()
 	c := newCell(t)
 	if os.Getenv(withoutLandlock) == "" {
 		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
@@ -102,6 +102,7 @@ func TestLevelsReachWhatIsRequired(t *testing.T) {
 
 func TestARowShowsTheSandboxWhileTheModuleRuns(t *testing.T) {
 	needSandbox(t)
+	t.Parallel()
 	s := newStage(t, nil)
 	s.m.requireSandbox = RequireFull
 	s.install(kit{})
@@ -119,15 +120,12 @@ func TestARowShowsTheSandboxWhileTheModuleRuns(t *testing.T) {
 // hostileKit is a module that is the hostile program.
 func hostileKit(t *testing.T, mode string) kit {
 	t.Helper()
-	program, err := hostileBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kit{mode: mode, files: map[string]string{"bin/sample": string(program)}}
+	return kit{mode: mode, program: the(t, hostile)}
 }
 
 func TestAModuleThatPrintsBeforeTheHandshakeIsNotBelieved(t *testing.T) {
 	needSandbox(t)
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(hostileKit(t, "print"))
 	if err := s.m.Activate(t.Context(), s.ann.Who(), "sample"); crm.KindOf(err) != crm.Unavailable {
@@ -165,10 +163,7 @@ func TestAModuleThatFillsTheLogIsCutShort(t *testing.T) {
 
 // BenchmarkStart is a module's cold start to its connection, with the sandbox and without.
 func BenchmarkStart(b *testing.B) {
-	program, err := sampleBinary()
-	if err != nil {
-		b.Fatal(err)
-	}
+	program := the(b, sampleProgram)
 	base, err := os.MkdirTemp("", "u")
 	if err != nil {
 		b.Fatal(err)
@@ -177,12 +172,12 @@ func BenchmarkStart(b *testing.B) {
 	folder := filepath.Join(base, "sample/1.0.0")
 	name := filepath.Join(folder, "bin/sample")
 	err = errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.Mkdir(filepath.Join(folder, "assets"), 0o755),
-		os.WriteFile(filepath.Join(folder, "assets/mode"), []byte("normal"), 0o600), os.WriteFile(name, program, 0o755))
+		os.WriteFile(filepath.Join(folder, "assets/mode"), []byte("normal"), 0o600), os.WriteFile(name, program.content, 0o755))
 	if err != nil {
 		b.Fatal(err)
 	}
 	l := launch{
-		executable: name, digest: sha256.Sum256(program), enclosure: enclosure{Folder: folder}, runDir: filepath.Join(base, "r"),
+		executable: name, digest: program.sum, enclosure: enclosure{Folder: folder}, runDir: filepath.Join(base, "r"),
 		log: newModuleLog("sample", time.Now, slog.New(slog.DiscardHandler), error.Error), timeout: 10 * time.Second,
 	}
 	for name, direct := range map[string]bool{"direct": true, "sandbox": false} {

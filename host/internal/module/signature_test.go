@@ -177,6 +177,7 @@ func TestSigningChangesNothingElse(t *testing.T) {
 
 func TestAKeyIsProtectedByItsPassword(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	secret, public, err := GenerateKey("open sesame")
 	if err != nil {
 		t.Fatal(err)
@@ -195,6 +196,7 @@ func TestAKeyIsProtectedByItsPassword(t *testing.T) {
 }
 
 func TestAReviewSaysWhoSigned(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	acme, unknown := newPublisher(t).trusted(s.site, "Acme"), newPublisher(t)
 	plain := kit{}.zip(t)
@@ -258,6 +260,7 @@ func sumsOf(files map[string]string) string {
 
 func TestWhatIsNotAsSignedIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	hosttest.OnBothEngines(t, func(t *testing.T, site *hosttest.Site) {
 		s := &stage{t: t, site: site, m: newManager(t, site, nil), ann: site.SignIn(t, "admin@example.com")}
 		acme, unknown := newPublisher(t).trusted(site, "Acme"), newPublisher(t)
@@ -352,6 +355,7 @@ func state(t testing.TB, s *stage) string {
 
 // Who is trusted is asked again when Install is pressed.
 func TestAKeyRemovedBetweenReviewAndInstall(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.m.requireSignature = true
 	acme := newPublisher(t).trusted(s.site, "Acme")
@@ -371,6 +375,7 @@ func TestAKeyRemovedBetweenReviewAndInstall(t *testing.T) {
 // folder has to be unpacked anew. The next package is refused, until the publisher's new key is
 // trusted.
 func TestARemovedKeyStopsTheNextInstallOnly(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.m.requireSignature = true
 	acme := newPublisher(t).trusted(s.site, "Acme")
@@ -412,6 +417,7 @@ func TestARemovedKeyStopsTheNextInstallOnly(t *testing.T) {
 // a signed one.
 func TestAPackageFromTheDatabaseIsCheckedAgain(t *testing.T) {
 	needLinux(t)
+	t.Parallel()
 	site := hosttest.NewSite(t)
 	m := newManager(t, site, nil)
 	acme, unknown := newPublisher(t), newPublisher(t)
@@ -451,6 +457,7 @@ func TestAPackageFromTheDatabaseIsCheckedAgain(t *testing.T) {
 }
 
 func TestInstallAsksForTheOwnPassword(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.site.Clock.Advance(20 * time.Minute) // the password of the sign-in is long past
 	review, err := s.upload(kit{}.zip(t))

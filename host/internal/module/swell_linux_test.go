@@ -7,6 +7,7 @@ import (
 
 // Two bytes of a message can be one more item in it, which takes a hundred times as much of who reads it.
 func TestAMessageOfManyPartsIsRefusedUnread(t *testing.T) {
+	t.Parallel()
 	s := besiege(t)
 	if err := s.enter("swollen", ""); err == nil || !strings.Contains(s.log("rogue"), "larger than max") {
 		t.Errorf("described in 9 MiB: %v\n%s", err, s.log("rogue"))

@@ -13,6 +13,7 @@ import (
 )
 
 func TestTheStrictestDecisionCounts(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{id: "one"})
 	s.active(kit{id: "two"})
@@ -37,6 +38,7 @@ func TestTheStrictestDecisionCounts(t *testing.T) {
 }
 
 func TestWithoutADecidingModuleNobodySwitches(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	_, err := s.m.DecideSwitch(t.Context(), crm.SwitchQuestion{})
 	wantKey(t, err, crm.Unavailable, "switch_module_off")
@@ -73,6 +75,7 @@ func (o oddDecider) Decide(context.Context, *modulev1.DecideRequest, ...grpc.Cal
 }
 
 func TestOddDecisionsRefuse(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	r, err := s.m.active("sample")

@@ -67,6 +67,7 @@ func (s *stage) keeps(data string, migrated ...string) {
 // A version that fails after it has changed the module's data leaves the old one running, with its
 // data; one that takes over brings its own.
 func TestAFailedVersionLeavesNoData(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{mode: "migrate"})
 	const first, second = "only-1.0.0=x version=1.0.0", "only-1.1.0=x version=1.1.0"
@@ -91,6 +92,7 @@ func TestAFailedVersionLeavesNoData(t *testing.T) {
 }
 
 func TestAFailedActivationLeavesNoData(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"migrate-refuse", "migrate-exit"} {
 		s := newStage(t, nil)
 		s.install(kit{mode: mode})
@@ -104,6 +106,7 @@ func TestAFailedActivationLeavesNoData(t *testing.T) {
 // A version that another process installed is on trial here too: what it wrote is kept when it takes
 // over, and when it can't the old one goes on and may go on writing.
 func TestAVersionThatIsFollowedIsOnTrial(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{mode: "migrate"})
 	shell := s.shell()
@@ -150,6 +153,7 @@ func (s *stage) candidate() *running {
 // What a process on trial publishes isn't on the surface, and what has no place in a trial is
 // refused.
 func TestAProcessOnTrialChangesNothingOthersSee(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	r := s.candidate()
@@ -201,6 +205,7 @@ func TestEveryHostMethodSaysWhatItDoesOnTrial(t *testing.T) {
 
 // What is kept aside counts as if it were written, is seen as if it were, and has its bounds.
 func TestValuesKeptAside(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{})
 	ctx := t.Context()
@@ -278,6 +283,7 @@ func TestValuesKeptAside(t *testing.T) {
 
 // While data changes hands nobody writes, and afterwards only the new process does.
 func TestOneProcessWritesAtATime(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{})
 	ctx := t.Context()
@@ -323,6 +329,7 @@ func TestOneProcessWritesAtATime(t *testing.T) {
 
 // A trial can't fill memory with names or entries.
 func TestATrialIsBounded(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{})
 	own := &ownData{app: s.site.App, id: "sample", values: map[string]trialValue{}}

@@ -21,6 +21,7 @@ func mustBundle(t testing.TB, k kit) *bundle {
 // Dying between any two steps leaves the old version or the new one, whole; the next start clears
 // away the rest.
 func TestDyingWhileUnpackingLeavesOldOrNew(t *testing.T) {
+	t.Parallel()
 	old := mustBundle(t, kit{files: map[string]string{"assets/which": "old"}})
 	next := mustBundle(t, kit{files: map[string]string{"assets/which": "new", "assets/extra": "x"}})
 	steps := 0
@@ -129,6 +130,7 @@ func appendTo(name string) error {
 
 // Whatever happened to the folder, the package in the database brings the module back.
 func TestTheDatabaseBringsBackTheFolder(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(folder string) error{
 		"lost":    os.RemoveAll,
 		"changed": func(f string) error { return swapFile(filepath.Join(f, "1.0.0", "bin", "sample")) },

@@ -43,6 +43,7 @@ func (s *stage) rollBack(sha256 string) error {
 }
 
 func TestOneStepBackAndForwardAgain(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{mode: "migrate"})
 	old := s.row("sample").SHA256
@@ -78,6 +79,7 @@ func TestOneStepBackAndForwardAgain(t *testing.T) {
 }
 
 func TestRollBackAsksForThePassword(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	s.install(kit{version: "1.1.0"})
@@ -101,6 +103,7 @@ func TestRollBackAsksForThePassword(t *testing.T) {
 
 // Going back fails like an upgrade does: what runs goes on.
 func TestAVersionBeforeThatWontStartChangesNothing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.install(kit{mode: "exit"})
 	s.install(kit{version: "1.1.0", mode: "migrate"})
@@ -120,6 +123,7 @@ func TestAVersionBeforeThatWontStartChangesNothing(t *testing.T) {
 }
 
 func TestInactiveAndFailedModulesGoBack(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(q *timing) { q.maxCrashes = 1 })
 	s.active(kit{mode: "migrate"})
 	s.install(kit{version: "1.1.0", mode: "normal"})
@@ -152,6 +156,7 @@ func TestInactiveAndFailedModulesGoBack(t *testing.T) {
 
 // A crash is held against a version that has just taken over, for a while, also once it runs again.
 func TestAnEarlyCrashIsRemembered(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	crash := func() {
@@ -187,6 +192,7 @@ func TestAnEarlyCrashIsRemembered(t *testing.T) {
 // What was withdrawn doesn't come back with an old version, whichever version asked for it when it
 // was taken.
 func TestNoGrantComesBackWithAnOldVersion(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	ctx := t.Context()
 	s.active(kit{grants: switchFind})
@@ -209,6 +215,7 @@ func TestNoGrantComesBackWithAnOldVersion(t *testing.T) {
 }
 
 func TestTheListSaysWhatAVersionMayDo(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{grants: onlySwitch})
 	s.install(kit{version: "1.1.0", grants: switchFind})
@@ -236,6 +243,7 @@ func TestTheListSaysWhatAVersionMayDo(t *testing.T) {
 // Three versions are kept, with their folders; older ones go, with their packages. Nothing else in
 // the folder is touched.
 func TestThreeVersionsAreKept(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	oldest := s.row("sample").SHA256
@@ -281,6 +289,7 @@ func TestThreeVersionsAreKept(t *testing.T) {
 // Another package of the version that runs gets a folder of its own: the running one's files stay
 // as they are, whatever becomes of the other, and none of them is seen by it.
 func TestTwoPackagesOfOneVersion(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{files: map[string]string{"languages/fr.json": `{"item":"Paquet"}`}})
 	folder := filepath.Join(s.m.shelf.path, "sample", "1.0.0")
@@ -334,6 +343,7 @@ func TestTwoPackagesOfOneVersion(t *testing.T) {
 
 // The kept package is checked as when it came: by its signature, and by whose may be installed now.
 func TestAKeptPackageIsCheckedAgain(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.active(kit{})
 	s.install(kit{version: "1.1.0"})
