@@ -72,7 +72,8 @@ type SwitchNotice struct {
 	TextKey string
 	// Page is the declared page that tells more, empty for none.
 	Page string
-	// Mail is also by mail, where the host can send any.
+	// Mail is also by mail, where the host can send any; its subject is the message of the same key
+	// with "_subject" behind it, if there is one.
 	Mail bool
 }
 

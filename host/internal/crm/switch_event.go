@@ -32,7 +32,7 @@ func SwitchEventKinds() []SwitchEventKind {
 
 // eventKinds are the actions of the Activity Log that are not just changes.
 var eventKinds = map[string]SwitchEventKind{
-	"switch_started": SwitchStarted, "switch_ended": SwitchEnded, "switch_extended": SwitchExtended, "switch_elevated": SwitchElevated,
+	"switch_started": SwitchStarted, "switch_ended": SwitchEnded, "switch_forced": SwitchEnded, "switch_extended": SwitchExtended, "switch_elevated": SwitchElevated,
 	"refused": SwitchRefusal, "switch_refused": SwitchRefusal, "switch_extension_refused": SwitchRefusal, "switch_elevation_refused": SwitchRefusal,
 }
 

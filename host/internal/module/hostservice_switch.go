@@ -2,6 +2,8 @@ package module
 
 import (
 	"context"
+	"net/http"
+	"strconv"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -94,6 +96,54 @@ func (s *hostServices) ExplainSwitch(ctx context.Context, q *modulev1.ExplainSwi
 			wire.Missing = append(wire.Missing, string(c))
 		}
 		answer.Rules = append(answer.Rules, wire)
+	}
+	return answer, nil
+}
+
+var eventKinds = map[crm.SwitchEventKind]modulev1.SwitchEventKind{
+	crm.SwitchStarted:  modulev1.SwitchEventKind_SWITCH_EVENT_KIND_STARTED,
+	crm.SwitchPage:     modulev1.SwitchEventKind_SWITCH_EVENT_KIND_PAGE,
+	crm.SwitchChange:   modulev1.SwitchEventKind_SWITCH_EVENT_KIND_CHANGE,
+	crm.SwitchRefusal:  modulev1.SwitchEventKind_SWITCH_EVENT_KIND_REFUSED,
+	crm.SwitchExtended: modulev1.SwitchEventKind_SWITCH_EVENT_KIND_EXTENDED,
+	crm.SwitchElevated: modulev1.SwitchEventKind_SWITCH_EVENT_KIND_ELEVATED,
+	crm.SwitchEnded:    modulev1.SwitchEventKind_SWITCH_EVENT_KIND_ENDED,
+}
+
+// ListSwitchEvents reads what happened during one, in words of the asked language.
+func (s *hostServices) ListSwitchEvents(ctx context.Context, q *modulev1.ListSwitchEventsRequest) (*modulev1.ListSwitchEventsResponse, error) {
+	page, err := s.app.SwitchEvents(ctx, q.GetId(), q.GetPageToken(), bounded(q.GetLimit(), 100, 500))
+	if err != nil {
+		return nil, err
+	}
+	answer := &modulev1.ListSwitchEventsResponse{NextPageToken: page.Next}
+	for _, e := range page.Rows {
+		answer.Events = append(answer.Events, s.eventToWire(q.GetLanguage(), e))
+	}
+	return answer, nil
+}
+
+func (s *hostServices) eventToWire(language string, e crm.SwitchEvent) *modulev1.SwitchEvent {
+	wire := &modulev1.SwitchEvent{At: timeToWire(e.At), Kind: eventKinds[e.Kind], RefusalCode: e.Code}
+	if e.Kind != crm.SwitchPage {
+		wire.Text, wire.Object, wire.Detail = s.running.manager.actionText(language, e.Entry.Action), e.Entry.Object, e.Entry.Detail
+		return wire
+	}
+	wire.Text, wire.Object = e.Page.Title, e.Page.Path
+	if e.Page.Status != http.StatusOK {
+		wire.Detail = map[string]string{"status": strconv.Itoa(e.Page.Status)}
+	}
+	if e.More > 0 { // stands for pages that were too many to be kept
+		wire.Detail = map[string]string{"more": strconv.FormatInt(e.More, 10)}
+	}
+	return wire
+}
+
+// CheckSwitching looks whether switching works.
+func (s *hostServices) CheckSwitching(ctx context.Context, _ *modulev1.CheckSwitchingRequest) (*modulev1.CheckSwitchingResponse, error) {
+	answer := &modulev1.CheckSwitchingResponse{}
+	for _, c := range s.app.CheckSwitching(ctx) {
+		answer.Checks = append(answer.Checks, &modulev1.SwitchingCheck{Code: c.Name, Ok: c.OK, Detail: c.Detail})
 	}
 	return answer, nil
 }

@@ -91,6 +91,7 @@ type Manager struct {
 	groups           func() *cgroups
 	icons            func(string) bool
 	sentence         func(error) string
+	actionText       func(language, action string) string
 	timing           timing
 	fault            func(step string) error // tests only: they fail or die between steps
 	calls            atomic.Uint64
@@ -123,6 +124,7 @@ func New(o Options) *Manager {
 		m.log = slog.Default()
 	}
 	m.journal.log = m.log
+	m.actionText = func(_, action string) string { return action }
 	if m.sentence == nil {
 		m.sentence = error.Error
 	}
@@ -312,3 +314,7 @@ func (m *Manager) kick() {
 	default:
 	}
 }
+
+// SetActionText says how actions of the Activity Log are put into words for modules. Call it before
+// the first module starts; until then they read the actions' names.
+func (m *Manager) SetActionText(text func(language, action string) string) { m.actionText = text }

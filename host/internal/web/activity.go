@@ -116,11 +116,16 @@ var isolates = strings.NewReplacer("\u2068", "", "\u2069", "")
 // actionText says an action in words: the host's own by its language files, a module's by the
 // module's, under "module/key".
 func (v *visit) actionText(action string) string {
+	return v.actionIn(v.language(), v.moduleLanguage(), action)
+}
+
+// actionIn is actionText for whoever asks, in the host's language and a module's.
+func (s *server) actionIn(language, moduleLanguage, action string) string {
 	if id, key, ok := strings.Cut(action, "/"); ok {
-		return v.modules.Surface().Name(id) + ": " + v.modules.Surface().Text(id, v.moduleLanguage(), key, nil)
+		return s.modules.Surface().Name(id) + ": " + s.modules.Surface().Text(id, moduleLanguage, key, nil)
 	}
-	if key := "action_" + action; v.languages.has(key) {
-		return v.text(key)
+	if key := "action_" + action; s.languages.has(key) {
+		return s.languages.text(language, key)
 	}
 	return action
 }

@@ -1531,7 +1531,8 @@ type SendNoticeRequest struct {
 	Args map[string]string `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The declared page that tells more, empty for none.
 	Page string `protobuf:"bytes,5,opt,name=page,proto3" json:"page,omitempty"`
-	// Also by mail, where the host can send any.
+	// Also by mail, where the host can send any; its subject is the sentence of the same key with
+	// "_subject" behind it, if the module has one.
 	Mail bool `protobuf:"varint,6,opt,name=mail,proto3" json:"mail,omitempty"`
 	// The request_id of the page request in which it is sent, empty when no person asked.
 	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

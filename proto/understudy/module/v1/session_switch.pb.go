@@ -617,7 +617,8 @@ type SwitchNotice struct {
 	TextKey string `protobuf:"bytes,3,opt,name=text_key,json=textKey,proto3" json:"text_key,omitempty"`
 	// The declared page that tells more, empty for none.
 	Page string `protobuf:"bytes,4,opt,name=page,proto3" json:"page,omitempty"`
-	// Also by mail, where the host can send any.
+	// Also by mail, where the host can send any; its subject is the sentence of the same key with
+	// "_subject" behind it, if the module has one.
 	Mail          bool `protobuf:"varint,5,opt,name=mail,proto3" json:"mail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
