@@ -92,7 +92,7 @@ var openPlaces = []place{
 func (p *person) iconName() string {
 	p.t.Helper()
 	var name string
-	p.Eval(`document.querySelector('a[data-modal]').title`, &name)
+	p.Eval(`document.querySelector('a[data-modal]').textContent.trim()`, &name)
 	return name
 }
 

@@ -60,8 +60,8 @@ func (s *hostServices) EndSessionSwitch(ctx context.Context, q *modulev1.EndSess
 		return nil, status.Error(codes.FailedPrecondition, "no request of this id that may change something is in flight")
 	}
 	var capabilities []crm.Capability
-	for _, key := range s.running.manifest.Capabilities {
-		capabilities = append(capabilities, crm.ModuleCapability(s.running.manifest.ID, key))
+	for _, c := range s.running.added.Load().capabilities {
+		capabilities = append(capabilities, c.Capability)
 	}
 	w, err := s.app.EndSwitchByForce(ctx, asking.who, q.GetId(), capabilities...)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -125,6 +126,57 @@ func TestRolesAndRulesAreSaidToTheModule(t *testing.T) {
 	})
 	if err != nil || err2 != nil || found.GetResults()[0].GetOnline() || !again.GetResults()[0].GetOnline() {
 		t.Errorf("%+v %v; %+v %v", found, err, again, err2)
+	}
+}
+
+func TestTheRecordIsReadByAccount(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	r, err := s.m.active("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	services, site := &hostServices{running: r, app: s.site.App}, s.site
+	for _, pair := range [][2]string{{"admin", "jane@acme.example"}, {"admin", "rosa@globex.example"}, {"ben", "jane@acme.example"}, {"ben", "omar@acme.example"}, {"admin", "cleo@example.com"}} {
+		site.SignIn(t, pair[0]+"@example.com").Become(pair[1])
+	}
+	list := func(q *modulev1.ListSessionSwitchesRequest) (found string) {
+		t.Helper()
+		answer, err := services.ListSessionSwitches(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range answer.GetSessionSwitches() {
+			found += w.GetActorName()[:3] + "→" + w.GetSubjectName()[:4] + " "
+			one, err := services.GetSessionSwitch(t.Context(), &modulev1.GetSessionSwitchRequest{Id: w.GetId()})
+			if err != nil || !proto.Equal(one.GetSessionSwitch(), w) {
+				t.Errorf("read alone: %v %v", one, err)
+			}
+		}
+		return found
+	}
+	ann, jane := keyToWire(site.Key(t, "admin@example.com")), keyToWire(site.Key(t, "jane@acme.example"))
+	for name, c := range map[string]struct {
+		by   *modulev1.ListSessionSwitchesRequest
+		want string
+	}{
+		"actor":             {&modulev1.ListSessionSwitchesRequest{Actor: ann}, "Ann→Cleo Ann→Rosa Ann→Jane "},
+		"subject":           {&modulev1.ListSessionSwitchesRequest{Subject: jane}, "Ben→Jane Ann→Jane "},
+		"both":              {&modulev1.ListSessionSwitchesRequest{Actor: ann, Subject: jane}, "Ann→Jane "},
+		"customer":          {&modulev1.ListSessionSwitchesRequest{CustomerId: 1}, "Ben→Omar Ben→Jane Ann→Jane "},
+		"a page of those":   {&modulev1.ListSessionSwitchesRequest{CustomerId: 1, Limit: 1}, "Ben→Omar "},
+		"a staff's number":  {&modulev1.ListSessionSwitchesRequest{Subject: keyToWire(crm.AccountKey{Kind: crm.Staff, ID: jane.GetId()})}, ""},
+		"a key of nobody":   {&modulev1.ListSessionSwitchesRequest{Actor: &modulev1.AccountKey{Id: ann.GetId()}}, ""},
+		"an empty key":      {&modulev1.ListSessionSwitchesRequest{Subject: &modulev1.AccountKey{}}, ""},
+		"no such customer":  {&modulev1.ListSessionSwitchesRequest{CustomerId: 99}, ""},
+		"those of nobody's": {&modulev1.ListSessionSwitchesRequest{CustomerId: -1}, ""},
+	} {
+		if got := list(c.by); got != c.want {
+			t.Errorf("by %s: %q, want %q", name, got, c.want)
+		}
+	}
+	if _, err := services.GetSessionSwitch(t.Context(), &modulev1.GetSessionSwitchRequest{Id: 99}); crm.KindOf(err) != crm.NotFound {
+		t.Errorf("none: %v", err)
 	}
 }
 
