@@ -99,7 +99,7 @@ func row10(t *testing.T, d demo, admin *person) {
 func row11(t *testing.T, d demo, admin *person) {
 	var title string
 	admin.Eval(`document.querySelector('a[data-modal]').title`, &title)
-	if title != "Impersonate" {
+	if title != "Impersonate (Alt+Shift+I)" {
 		t.Errorf("the icon's tooltip is %q", title)
 	}
 	admin.openModal()

@@ -75,7 +75,7 @@ func TestTheThreeSettingsInEveryCombination(t *testing.T) {
 	}
 }
 
-var iconOnBar = regexp.MustCompile(`<a [^>]*title="Impersonate"[^>]*data-modal`)
+var iconOnBar = regexp.MustCompile(`<a [^>]*title="Impersonate[^>]*data-modal`)
 
 // sends is what the server answers, whatever the pages offer.
 func (s somebody) sends(t *testing.T, want kinds) {
