@@ -104,7 +104,7 @@ func row11(t *testing.T, d demo, admin *person) {
 	}
 	admin.openModal()
 	admin.dialog().SeeRole("heading", "Impersonate")
-	admin.dialog().SeeOptions("User Type", "", "Staff", "Customer")
+	admin.dialog().SeeOptions("User Type", "", "Staff", "Customer", "Everyone")
 	admin.dialog().SeeRole("combobox", "User")
 	admin.dialog().SeeRole("textbox", "Reason")
 	admin.dialog().SeeRole("button", "Impersonate")

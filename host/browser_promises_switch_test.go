@@ -162,7 +162,7 @@ func row16(t *testing.T, d demo, _ *person) {
 	admin.want(admin.post("/profile/password", "old_password", word, "password", word+"2", "repeat", word+"2"), http.StatusForbidden)
 	admin.want(admin.post("/session/restore"), http.StatusSeeOther)
 	admin.crawl("/admin/activity")
-	admin.get("/admin/m/impersonation/log.csv")
+	admin.want(admin.post("/admin/m/impersonation/log/export", "format", "json"), http.StatusOK)
 	admin.get("/admin/modules/impersonation/log")
 
 	secrets := map[string]string{"Jane's password": word}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"embed"
 	"net/http"
 	"time"
@@ -15,20 +14,22 @@ var manifest []byte
 //go:embed languages/*.json
 var languages embed.FS
 
-// The settings and capabilities, as module.json and the host know them.
+// The capabilities, as module.json and the host know them. The last one is a contact's.
 const (
-	disableImpersonation = "disable_impersonation"
-	enableCustomers      = "enable_customers"
-	enableAdmins         = "enable_admins"
-
 	mayStaff     = "staff"
 	mayCustomers = "customers"
 	mayViewLog   = "view_log"
+	mayAccess    = "access"
 )
 
 // impersonation is the module: what it adds to the CRM and what it answers.
 func impersonation() sdk.Module {
-	p := &pages{now: time.Now}
+	return moduleAt(time.Now)
+}
+
+// moduleAt is the module by a clock.
+func moduleAt(now func() time.Time) sdk.Module {
+	p := &pages{now: now}
 	return sdk.Module{
 		Manifest:  manifest,
 		Languages: languages,
@@ -49,11 +50,11 @@ func impersonation() sdk.Module {
 				{Key: mayStaff, LabelKey: "capability_staff"},
 				{Key: mayCustomers, LabelKey: "capability_customers"},
 				{Key: mayViewLog, LabelKey: "capability_view_log"},
+				{Key: mayAccess, LabelKey: "capability_access", Kind: sdk.Contact},
 			},
 		},
-		DecideSwitch: func(_ context.Context, question sdk.SwitchQuestion) (sdk.SwitchDecision, error) {
-			return decide(question.Settings, question.Actor, question.Target.Key.Kind), nil
-		},
+		DecideSwitch:     p.decideSwitch,
+		ValidateSettings: validate,
 	}
 }
 
@@ -70,7 +71,20 @@ func navbar() []sdk.NavbarItem {
 			Areas:     []sdk.Area{sdk.AdminArea, sdk.PortalArea},
 			Attention: true, Shortcut: "x",
 			Action:  sdk.RestoreSession(),
-			Visible: sdk.SessionSwitched(),
+			Visible: sdk.All(sdk.SessionSwitched(), sdk.SettingEquals(pulse, "true")),
+		},
+		{
+			ID: "stop-steady", LabelKey: "stop_impersonation", Icon: "masks-theater",
+			Areas:       []sdk.Area{sdk.AdminArea, sdk.PortalArea},
+			Highlighted: true, Shortcut: "x",
+			Action:  sdk.RestoreSession(),
+			Visible: sdk.All(sdk.SessionSwitched(), sdk.Not(sdk.SettingEquals(pulse, "true"))),
+		},
+		{
+			ID: "access", LabelKey: "support_access", Icon: "shield-lock",
+			Areas:   []sdk.Area{sdk.PortalArea},
+			Action:  sdk.GoToPage("/access"),
+			Visible: sdk.HasCapability(mayAccess),
 		},
 	}
 }
@@ -96,59 +110,34 @@ func mayBecome(kind sdk.AccountKind) sdk.VisibilityRule {
 	)
 }
 
-func settingsPage() sdk.SettingsPage {
-	return sdk.SettingsPage{
-		TitleKey: "impersonate",
-		Fields: []sdk.SettingField{
-			yesOrNo(disableImpersonation, "false"),
-			yesOrNo(enableCustomers, "true"),
-			yesOrNo(enableAdmins, "true"),
-		},
-		Notes: []sdk.SettingNote{
-			note("false", "true", "true", "effect_all"),
-			note("false", "true", "false", "effect_customers"),
-			note("false", "false", "true", "effect_staff"),
-			note("false", "false", "false", "effect_nobody"),
-			note("true", "true", "true", "effect_administrators_all"),
-			note("true", "true", "false", "effect_administrators_customers"),
-			note("true", "false", "true", "effect_administrators_staff"),
-			note("true", "false", "false", "effect_administrators_nobody"),
-		},
-		Links: []sdk.ActionLink{{LabelKey: "who_can_use", Page: "/who"}, {LabelKey: "languages", Page: "/languages"}},
-	}
-}
-
-func yesOrNo(key, byDefault string) sdk.SettingField {
-	return sdk.SettingField{
-		Key: key, Kind: sdk.BoolSetting, LabelKey: key, HelpKey: key + "_help", Default: byDefault,
-	}
-}
-
-func note(disabled, customers, admins, text string) sdk.SettingNote {
-	return sdk.SettingNote{TextKey: text, When: sdk.All(
-		sdk.SettingEquals(disableImpersonation, disabled),
-		sdk.SettingEquals(enableCustomers, customers),
-		sdk.SettingEquals(enableAdmins, admins),
-	)}
-}
-
-// all is every address of the module.
+// all is every address of the module. A POST to any of them is refused under a borrowed name.
 func (p *pages) all() []sdk.Page {
-	admin := []sdk.Area{sdk.AdminArea}
 	starters := sdk.Any(sdk.Administrator(), sdk.HasCapability(mayStaff), sdk.HasCapability(mayCustomers))
 	readers := sdk.Any(sdk.Administrator(), sdk.HasCapability(mayViewLog))
-	page := func(path, title string, visible sdk.VisibilityRule, handler http.HandlerFunc) sdk.Page {
-		return sdk.Page{Path: path, TitleKey: title, Areas: admin, Visible: visible, UnsafeClass: sdk.Sensitive, Handler: handler}
+	customers := sdk.HasCapability(mayAccess)
+	page := func(area sdk.Area, path, title string, visible sdk.VisibilityRule, handler http.HandlerFunc) sdk.Page {
+		return sdk.Page{Path: path, TitleKey: title, Areas: []sdk.Area{area}, Visible: visible, UnsafeClass: sdk.Sensitive, Handler: handler}
 	}
 	return []sdk.Page{
-		page("/start", "impersonate", starters, get(p.start)),
-		page("/search", "impersonate", starters, get(p.search)),
-		page("/who", "who_can_use", sdk.Administrator(), get(p.who)),
-		page("/who/search", "who_can_use", sdk.Administrator(), get(p.whoSearch)),
-		page("/log", "view_log", readers, get(p.log)),
-		page("/log.csv", "view_log", readers, get(p.exportLog)),
-		page("/languages", "languages", sdk.Administrator(), p.languages),
-		page("/languages/delete", "languages", sdk.Administrator(), p.deleteLanguage),
-		page("/languages/download", "languages", sdk.Administrator(), get(p.downloadLanguage)),
+		page(sdk.AdminArea, "/start", "impersonate", starters, get(p.start)),
+		page(sdk.AdminArea, "/search", "impersonate", starters, get(p.search)),
+		page(sdk.AdminArea, "/pin", "impersonate", starters, post(p.pin)),
+		page(sdk.AdminArea, "/who", "who_can_use", sdk.Administrator(), get(p.who)),
+		page(sdk.AdminArea, "/who/search", "who_can_use", sdk.Administrator(), get(p.whoSearch)),
+		page(sdk.AdminArea, "/who/target", "who_can_use", sdk.Administrator(), get(p.whoTarget)),
+		page(sdk.AdminArea, "/log", "view_log", readers, get(p.log)),
+		page(sdk.AdminArea, "/log/entry", "timeline", readers, get(p.timeline)),
+		page(sdk.AdminArea, "/log/export", "view_log", readers, post(p.exportLog)),
+		page(sdk.AdminArea, "/active", "active_switches", readers, get(p.active)),
+		page(sdk.AdminArea, "/active/end", "active_switches", sdk.Administrator(), post(p.endActive)),
+		page(sdk.AdminArea, "/approvals", "approvals", sdk.Administrator(), get(p.approvals)),
+		page(sdk.AdminArea, "/approvals/answer", "approvals", sdk.Administrator(), post(p.answerApproval)),
+		page(sdk.AdminArea, "/languages", "languages", sdk.Administrator(), p.languages),
+		page(sdk.AdminArea, "/languages/delete", "languages", sdk.Administrator(), p.deleteLanguage),
+		page(sdk.AdminArea, "/languages/download", "languages", sdk.Administrator(), get(p.downloadLanguage)),
+		page(sdk.PortalArea, "/access", "support_access", customers, get(p.access)),
+		page(sdk.PortalArea, "/access/entry", "support_access", customers, get(p.accessEntry)),
+		page(sdk.PortalArea, "/access/choice", "support_access", customers, post(p.chooseAccess)),
+		page(sdk.PortalArea, "/access/end", "support_access", customers, post(p.endAccess)),
 	}
 }

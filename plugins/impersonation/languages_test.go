@@ -25,7 +25,7 @@ func TestLanguageIsUploadedListedAndDeleted(t *testing.T) {
 		t.Fatalf("%d %v %s", page.Status, page.Header, page.Body)
 	}
 	back := strings.TrimPrefix(page.Header.Get("Location"), "/admin/m/impersonation")
-	mustHold(t, kit.Get(back, viewer), "Saved fr", "left out: 1", "1 of 1", `aria-label="Delete upload of fr"`, "Choose File", "Español")
+	mustHold(t, kit.Get(back, viewer), "Saved fr", "left out: 1", "1 of 3", `aria-label="Delete upload of fr"`, "Choose File", "Español")
 
 	speaksFrench := viewer
 	speaksFrench.Language = "fr"
@@ -153,6 +153,22 @@ func TestSentencesNameSettingsAndButtonsAsTheScreenDoes(t *testing.T) {
 			"error_kind":                      {"kind_staff", "kind_contact"},
 			"error_from":                      {"from"},
 			"error_until":                     {"until"},
+			"let_customers_decide_help":       {"support_access"},
+			"pulse_help":                      {"stop_impersonation"},
+			"rule_customer_allows":            {"support_access"},
+			"refused_customer_never":          {"support_access"},
+			"refused_customer_ask":            {"support_access"},
+			"refused_customer_silent":         {"support_access"},
+			"who_refused_approval_asked":      {"approvals"},
+			"notice_many_targets":             {"active_switches"},
+			"approvals_off":                   {"four_eyes"},
+			"access_hidden":                   {"capability_view_log"},
+			"error_switched":                  {"stop_impersonation"},
+			"error_consent_required":          {"let_customers_decide"},
+			"error_format":                    {"export_csv", "export_json"},
+			"error_answer":                    {"approve", "refuse"},
+			"error_access":                    {"capability_access"},
+			"error_approval_over":             {"approvals"},
 		} {
 			for _, name := range names {
 				if !strings.Contains(messages[sentence], messages[name]) {
@@ -187,7 +203,7 @@ func TestEveryKeyIsUsedAndEveryUsedKeyExists(t *testing.T) {
 			}
 		}
 	}
-	made := regexp.MustCompile(`^(end|code|outcome)_|_help$`)
+	made := regexp.MustCompile(`^(end|code|outcome|choice|event|host|check|window)_|_help$`)
 	for key := range en {
 		if !made.MatchString(key) && !bytes.Contains(all.Bytes(), []byte(`"`+key+`"`)) {
 			t.Errorf("nothing uses %q", key)
@@ -216,7 +232,9 @@ func TestDocumentationIsOfflineAndOfThisVersion(t *testing.T) {
 	for _, key := range []string{
 		"impersonate", "stop_impersonation", "settings", "view_log", "feature", "languages", "user_type", "kind_staff", "kind_contact",
 		"user", "reason", "disable_impersonation", "enable_customers", "enable_admins", "capability_staff", "capability_customers",
-		"capability_view_log", "choose_file", "upload", "export_csv",
+		"capability_view_log", "choose_file", "upload", "export_csv", "export_json", "kind_everyone", "timeline", "active_switches", "approvals",
+		"support_access", "who_can_use", "pin", "end_now", "approve", "refuse", "access_always", "access_ask", "access_never", "withdraw", "ticket", "time_limit",
+		"hard_cap", "read_only", "own_password", "tell_subject", "let_customers_decide", "consent_required", "four_eyes", "targets_per_hour", "pulse",
 	} {
 		if !strings.Contains(text, en[key]) {
 			t.Errorf("does not name %q", en[key])

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,33 +20,43 @@ const (
 
 // logFilter is what the address of View Log asks for.
 type logFilter struct {
-	From, Until, Actor, Target, Kind, Outcome, After string
+	From, Until, Actor, Target, Kind, Outcome, Ticket, After string
+	// ActorID and TargetID keep to one account each, such as "staff:7": names can be shared.
+	ActorID, TargetID string
 }
 
 func filterFrom(r *http.Request) logFilter {
 	return logFilter{
 		From: term(r.FormValue("from")), Until: term(r.FormValue("until")),
 		Actor: term(r.FormValue("actor")), Target: term(r.FormValue("target")),
-		Kind: term(r.FormValue("kind")), Outcome: term(r.FormValue("outcome")),
-		After: r.FormValue("after"),
+		Kind: term(r.FormValue("kind")), Outcome: term(r.FormValue("outcome")), Ticket: term(r.FormValue("ticket")),
+		After: r.FormValue("after"), ActorID: term(r.FormValue("actor_id")), TargetID: term(r.FormValue("target_id")),
 	}
 }
 
 // query writes the filter as an address again, without what is empty.
 func (f logFilter) query(after string) string {
 	q := url.Values{}
-	for name, value := range map[string]string{
-		"from": f.From, "until": f.Until, "actor": f.Actor, "target": f.Target,
-		"kind": f.Kind, "outcome": f.Outcome, "after": after,
-	} {
-		if value != "" {
-			q.Set(name, value)
-		}
+	for name, value := range f.values() {
+		q.Set(name, value)
+	}
+	if after != "" {
+		q.Set("after", after)
 	}
 	if len(q) == 0 {
 		return ""
 	}
 	return "?" + q.Encode()
+}
+
+// values is what is not empty of the filter, by the names of its fields.
+func (f logFilter) values() map[string]string {
+	values := map[string]string{
+		"from": f.From, "until": f.Until, "actor": f.Actor, "target": f.Target, "kind": f.Kind, "outcome": f.Outcome,
+		"ticket": f.Ticket, "actor_id": f.ActorID, "target_id": f.TargetID,
+	}
+	maps.DeleteFunc(values, func(_, value string) bool { return value == "" })
+	return values
 }
 
 // ask turns the filter into the host's, days being those of the viewer's time zone. Its error is
@@ -69,10 +82,49 @@ func (f logFilter) ask(zone *time.Location, limit int) (sdk.SwitchFilter, error)
 	default:
 		return sdk.SwitchFilter{}, sentence{http.StatusUnprocessableEntity, "error_outcome"}
 	}
-	return sdk.SwitchFilter{
+	ask := sdk.SwitchFilter{
 		From: from, Until: until, ActorTerm: f.Actor, SubjectTerm: f.Target,
 		SubjectKind: kind, Outcome: outcome, Limit: limit, After: f.After,
-	}, nil
+	}
+	for text, key := range map[string]*sdk.AccountKey{f.ActorID: &ask.Actor, f.TargetID: &ask.Subject} {
+		if text == "" {
+			continue
+		}
+		if *key, err = sdk.ParseAccountKey(text); err != nil {
+			return sdk.SwitchFilter{}, sentence{http.StatusUnprocessableEntity, "error_account"}
+		}
+	}
+	return ask, nil
+}
+
+// keeps reports whether a record is of the ticket asked for. The host knows no such filter.
+func (f logFilter) keeps(record sdk.SessionSwitch) bool {
+	return f.Ticket == "" || strings.EqualFold(strings.TrimSpace(record.Ticket), f.Ticket)
+}
+
+// maxScanned bounds how many pages one request looks through for records to keep.
+const maxScanned = 20
+
+// records returns the next records that are to be kept: about as many as the filter's limit, fewer
+// when they are far between, and then with a next page.
+func records(ctx context.Context, ask sdk.SwitchFilter, keep func(sdk.SessionSwitch) bool) (kept []sdk.SessionSwitch, next string, err error) {
+	for range maxScanned {
+		page, err := sdk.HostOf(ctx).SwitchLog.List(ctx, ask)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, record := range page.Switches {
+			if keep(record) {
+				kept = append(kept, record)
+			}
+		}
+		next = page.Next
+		if next == "" || len(kept) >= ask.Limit {
+			break
+		}
+		ask.After = next
+	}
+	return kept, next, nil
 }
 
 func day(text string, zone *time.Location) (time.Time, error) {
@@ -92,22 +144,10 @@ type logView struct {
 	Wrong         string
 	Rows          []logRow
 	First, Next   string
-	Export        string
+	Hidden        map[string]string // the filter, for the form that exports
+	Only          []string          // the accounts it keeps to
 	ShowLanguages bool
 }
-
-// logRow is one line of it, in words.
-type logRow struct {
-	Who, WhoDetail, AsWhom, AsWhomDetail, Kind string
-	Start, End                                 stamp
-	Until                                      stamp // End as the page shows it
-	Duration                                   string
-	Outcome                                    sdk.SwitchOutcome
-	How, Reason, IP, Browser, UserAgent        string
-}
-
-// stamp is a time for machines and for people.
-type stamp struct{ Machine, Text string }
 
 func (p *pages) log(w http.ResponseWriter, r *http.Request) error {
 	words, viewer, filter := sdk.WordsFrom(r), sdk.ViewerFrom(r), filterFrom(r)
@@ -120,7 +160,12 @@ func (p *pages) log(w http.ResponseWriter, r *http.Request) error {
 			{Value: string(sdk.Contact), Text: words.T("kind_contact"), Selected: filter.Kind == string(sdk.Contact)},
 		},
 		Outcomes: []choice{{Text: words.T("any")}},
-		Export:   viewer.BasePath + "/log.csv" + filter.query(""),
+		Hidden:   filter.values(),
+	}
+	for _, each := range []struct{ label, account string }{{"who", filter.ActorID}, {"as_whom", filter.TargetID}} {
+		if each.account != "" {
+			v.Only = append(v.Only, words.T("log_only", "field", words.T(each.label), "account", each.account))
+		}
 	}
 	for _, outcome := range []sdk.SwitchOutcome{sdk.OutcomeActive, sdk.OutcomeEnded, sdk.OutcomeRefused} {
 		v.Outcomes = append(v.Outcomes, choice{
@@ -133,126 +178,22 @@ func (p *pages) log(w http.ResponseWriter, r *http.Request) error {
 		v.Wrong = words.T(wrong.key)
 		return render(w, wrong.status, "log.html", v)
 	}
-	page, err := sdk.HostOf(r.Context()).SwitchLog.List(r.Context(), ask)
+	list, next, err := records(r.Context(), ask, filter.keeps)
 	if err != nil {
 		return err
 	}
-	for _, record := range page.Switches {
-		v.Rows = append(v.Rows, p.row(words, viewer.Location(), record))
+	for _, record := range list {
+		row := p.row(words, viewer.Location(), record)
+		if record.ID > 0 {
+			row.Timeline = viewer.BasePath + "/log/entry?id=" + strconv.FormatInt(record.ID, 10)
+		}
+		v.Rows = append(v.Rows, row)
 	}
 	if filter.After != "" {
 		v.First = viewer.BasePath + "/log" + filter.query("")
 	}
-	if page.Next != "" {
-		v.Next = viewer.BasePath + "/log" + filter.query(page.Next)
+	if next != "" {
+		v.Next = viewer.BasePath + "/log" + filter.query(next)
 	}
 	return render(w, http.StatusOK, "log.html", v)
-}
-
-func (p *pages) row(words sdk.Words, zone *time.Location, record sdk.SessionSwitch) logRow {
-	row := logRow{
-		Who: record.ActorName, WhoDetail: record.ActorRole,
-		AsWhom: record.SubjectName, AsWhomDetail: record.SubjectDetail,
-		Kind:  kindWord(words, record.Subject.Kind),
-		Start: stampOf(record.StartedAt, zone), End: stampOf(record.EndedAt, zone), Until: untilOf(record, zone),
-		Outcome: record.Outcome(), How: howEnded(words, record),
-		Reason: record.Reason, IP: record.IP, Browser: browserName(record.Browser), UserAgent: record.Browser,
-	}
-	switch row.Outcome {
-	case sdk.OutcomeActive:
-		row.Duration = durationWord(words, p.now().Sub(record.StartedAt))
-	case sdk.OutcomeEnded:
-		row.Duration = durationWord(words, record.EndedAt.Sub(record.StartedAt))
-	}
-	return row
-}
-
-func howEnded(words sdk.Words, record sdk.SessionSwitch) string {
-	switch record.Outcome() {
-	case sdk.OutcomeRefused:
-		return words.T("refused_because", "why", refusalWord(words, record.RefusalCode))
-	case sdk.OutcomeActive:
-		return words.T("outcome_active")
-	}
-	if key := "end_" + string(record.End); words.Has(key) {
-		return words.T(key)
-	}
-	return words.T("outcome_ended")
-}
-
-func stampOf(t time.Time, zone *time.Location) stamp {
-	if t.IsZero() {
-		return stamp{}
-	}
-	t = t.In(zone)
-	return stamp{Machine: t.Format(time.RFC3339), Text: t.Format("2006-01-02 15:04")}
-}
-
-// untilOf is the end beside the start: without the day when that is the same, and none for what was
-// refused, which only has a moment.
-func untilOf(record sdk.SessionSwitch, zone *time.Location) stamp {
-	if record.Outcome() != sdk.OutcomeEnded {
-		return stamp{}
-	}
-	until := stampOf(record.EndedAt, zone)
-	if start := stampOf(record.StartedAt, zone); until.Text[:len(dateLayout)] == start.Text[:len(dateLayout)] {
-		until.Text = until.Text[len(dateLayout)+1:]
-	}
-	return until
-}
-
-// OneDay reports whether start and end fit in one line.
-func (r logRow) OneDay() bool { return len(r.Until.Text) < len(dateLayout) }
-
-// IPGroups is the address in the pieces between which a line may break.
-func (r logRow) IPGroups() []string { return strings.SplitAfter(r.IP, ":") }
-
-func durationWord(words sdk.Words, d time.Duration) string {
-	d = max(d, 0)
-	switch {
-	case d < time.Minute:
-		return words.T("duration_seconds", "seconds", int(d.Seconds()))
-	case d < time.Hour:
-		return words.T("duration_minutes", "minutes", int(d.Minutes()))
-	}
-	return words.T("duration_hours", "hours", int(d.Hours()), "minutes", int(d.Minutes())%60)
-}
-
-// browserName shortens a User-Agent to the names people know; the whole of it stands beside it.
-func browserName(userAgent string) string {
-	name := firstIn(userAgent, [][2]string{
-		{"Edg", "Edge"},
-		{"OPR/", "Opera"},
-		{"Firefox/", "Firefox"},
-		{"Chrome/", "Chrome"},
-		{"CriOS/", "Chrome"},
-		{"Safari/", "Safari"},
-		{"curl/", "curl"},
-	})
-	system := firstIn(userAgent, [][2]string{
-		{"Android", "Android"},
-		{"iPhone", "iOS"},
-		{"iPad", "iOS"},
-		{"Windows", "Windows"},
-		{"Mac OS X", "macOS"},
-		{"CrOS", "ChromeOS"},
-		{"Linux", "Linux"},
-	})
-	switch {
-	case name == "" && system == "":
-		runes := []rune(userAgent)
-		return string(runes[:min(len(runes), 40)])
-	case name == "" || system == "":
-		return name + system
-	}
-	return name + " · " + system
-}
-
-func firstIn(text string, names [][2]string) string {
-	for _, name := range names {
-		if strings.Contains(text, name[0]) {
-			return name[1]
-		}
-	}
-	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func TestLogSaysWhoWasWhomAndHowItEnded(t *testing.T) {
 		"Ben Ortiz", "Jane Doe", "Acme Ltd", "Customer", `<time class="text-nowrap" dir="ltr" datetime="2026-11-20T07:00:00-05:00">2026-11-20 07:00</time> – <time class="text-nowrap" dir="ltr" datetime="2026-11-20T07:05:00-05:00">07:05</time>`,
 		"5 min", "Stopped", "ticket 1", "192.0.2.7", "Firefox · Linux", "Active now", "1 h 30 min",
 		"Refused: Only an administrator may become an administrator.", "2001:<wbr>db8:<wbr>:<wbr>1<", "curl",
-		`href="/admin/m/impersonation/log.csv"`, `href="/admin/m/impersonation/languages"`)
+		`action="/admin/m/impersonation/log/export"`, `value="csv">Export CSV</button>`, `value="json">Export JSON</button>`, `href="/admin/m/impersonation/languages"`)
 	mustLack(t, page, "Clear filters", "Older")
 	mustLack(t, kit.Get("/log", kit.Viewer(eve)), "/languages")
 }
@@ -102,7 +103,7 @@ func TestLogFiltersStayInTheAddress(t *testing.T) {
 
 	page := kit.Get("/log?actor=ben&kind=contact&outcome=ended&until=2026-11-20", viewer)
 	mustHold(t, page, `value="ben"`, `<option value="contact" selected>`, `<option value="ended" selected>`, `value="2026-11-20"`,
-		"ticket 1<", `href="/admin/m/impersonation/log.csv?actor=ben&amp;kind=contact&amp;outcome=ended&amp;until=2026-11-20"`,
+		"ticket 1<", `<input type="hidden" name="actor" value="ben">`, `<input type="hidden" name="outcome" value="ended">`,
 		`href="/admin/m/impersonation/log?actor=ben&amp;after=25&amp;kind=contact&amp;outcome=ended&amp;until=2026-11-20"`, "Clear filters")
 	mustLack(t, page, "ticket 6<", "ticket 30<", "Newest")
 	page = kit.Get("/log?actor=ben&kind=contact&after=25", viewer)
@@ -120,7 +121,7 @@ func TestLogFiltersStayInTheAddress(t *testing.T) {
 		if page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, `role="alert"`) {
 			t.Errorf("%s: %d", wrong, page.Status)
 		}
-		mustLack(t, page, "ticket")
+		mustLack(t, page, "ticket 1<", "Export CSV")
 	}
 	if page = kit.Get("/log?after=never", viewer); page.Status != http.StatusUnprocessableEntity {
 		t.Errorf("a wrong page: %d", page.Status)
@@ -150,7 +151,7 @@ func TestExportIsHarmlessCompleteAndRecorded(t *testing.T) {
 		list[i].Reason = cell
 	}
 	kit := newKit(t, sdktest.Options{Switches: list})
-	page := kit.Get("/log.csv?actor=ben", kit.Viewer(eve))
+	page := kit.Post("/log/export", url.Values{"format": {"csv"}, "actor": {"ben"}}, kit.Viewer(eve))
 	if page.Status != 200 || page.Header.Get("Content-Type") != "text/csv; charset=utf-8" ||
 		!regexp.MustCompile(`^attachment; filename="impersonation-log-\d{4}-\d\d-\d\d\.csv"$`).MatchString(page.Header.Get("Content-Disposition")) {
 		t.Errorf("%d %v", page.Status, page.Header)
@@ -173,7 +174,7 @@ func TestExportIsHarmlessCompleteAndRecorded(t *testing.T) {
 			}
 		}
 	}
-	want := sdktest.Entry{Action: "log exported", Detail: map[string]string{"actor": "ben"}, Actor: eve.Key, Subject: eve.Key}
+	want := sdktest.Entry{Action: "log exported", Detail: map[string]string{"actor": "ben", "format": "csv"}, Actor: eve.Key, Subject: eve.Key}
 	if len(kit.Host.Entries) != 1 || fmt.Sprint(kit.Host.Entries[0]) != fmt.Sprint(want) {
 		t.Errorf("recorded %+v", kit.Host.Entries)
 	}
@@ -183,7 +184,7 @@ func TestExportIsHarmlessCompleteAndRecorded(t *testing.T) {
 	}
 
 	silent := newKit(t, sdktest.Options{Switches: list, Denied: []string{"audit.write"}})
-	if page := silent.Get("/log.csv", silent.Viewer(ann)); page.Status != http.StatusForbidden || strings.Contains(page.Body, "ticket") {
+	if page := silent.Post("/log/export", url.Values{"format": {"json"}}, silent.Viewer(ann)); page.Status != http.StatusForbidden || strings.Contains(page.Body, "ticket") {
 		t.Errorf("exported without a record: %d", page.Status)
 	}
 }

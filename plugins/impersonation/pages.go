@@ -56,6 +56,29 @@ func get(page func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	}
 }
 
+// post serves what a form is sent to. Nothing of it works under a borrowed name; the host refuses
+// that too.
+func post(page func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", "POST")
+			http.Error(w, sdk.T(r, "error_method"), http.StatusMethodNotAllowed)
+			return
+		}
+		if sdk.ViewerFrom(r).Switched() {
+			answer(w, r, sentence{http.StatusForbidden, "error_switched"})
+			return
+		}
+		answer(w, r, page(w, r))
+	}
+}
+
+// back sends the browser on to a page of the module's.
+func back(w http.ResponseWriter, r *http.Request, address string) {
+	w.Header().Set("Location", sdk.ViewerFrom(r).BasePath+address)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
 // answer turns what a page returned into what the person reads.
 func answer(w http.ResponseWriter, r *http.Request, err error) {
 	if err == nil {
@@ -69,10 +92,12 @@ func answer(w http.ResponseWriter, r *http.Request, err error) {
 			said.key = "error_denied"
 		case sdk.Unavailable:
 			said.key = "error_unavailable"
+		case sdk.TooLarge:
+			said.key = "error_full"
 		}
 	}
 	text := sdk.T(r, said.key, "request", sdk.ViewerFrom(r).RequestID)
-	if r.URL.Path == "/search" {
+	if strings.HasSuffix(r.URL.Path, "/search") || r.URL.Path == "/who/target" {
 		err = writeJSON(w, said.status, map[string]any{"results": []found{}, "error": text})
 	} else {
 		err = render(w, said.status, "sentence.html", sentenceView{view: viewOf(r), Text: text})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ var askers = map[string]sdk.Account{
 }
 
 // Every combination of the three settings, and who may then become what.
-var matrix = []struct {
+var combinations = []struct {
 	disable, customers, admins string
 	staff, contacts            []string
 	why                        map[string]string
@@ -34,14 +35,29 @@ var matrix = []struct {
 	{"true", "false", "false", nil, nil, nil},
 }
 
+// withDefaults is settings over the declared defaults, as the host hands them over.
+func withDefaults(settings sdk.Settings) sdk.Settings {
+	all := sdk.Settings{}
+	for _, field := range settingsPage().Fields {
+		all[field.Key] = field.Default
+	}
+	maps.Copy(all, settings)
+	return all
+}
+
+// startOf is what is decided of a start as an account of a kind.
+func startOf(settings sdk.Settings, actor sdk.Account, kind sdk.AccountKind) sdk.SwitchDecision {
+	return decide(facts{moment: sdk.SwitchStart, settings: withDefaults(settings), actor: actor, kind: kind})
+}
+
 func TestDecideFollowsTheMatrix(t *testing.T) {
 	english := sdktest.New(t, impersonation(), sdktest.Options{}).Words("en")
-	for _, row := range matrix {
+	for _, row := range combinations {
 		settings := sdk.Settings{disableImpersonation: row.disable, enableCustomers: row.customers, enableAdmins: row.admins}
 		for who, actor := range askers {
 			for kind, allowed := range map[sdk.AccountKind][]string{sdk.Staff: row.staff, sdk.Contact: row.contacts} {
 				name := fmt.Sprintf("disable=%s customers=%s admins=%s %s becomes %s", row.disable, row.customers, row.admins, who, kind)
-				decision := decide(settings, actor, kind)
+				decision := startOf(settings, actor, kind)
 				want := contains(allowed, who)
 				if decision.Allowed != want {
 					t.Errorf("%s: %+v", name, decision)
@@ -64,11 +80,11 @@ func TestRulesSayWhatDecideSays(t *testing.T) {
 	for _, disable := range values {
 		for _, customers := range values {
 			for _, admins := range values {
-				settings := sdk.Settings{disableImpersonation: disable, enableCustomers: customers, enableAdmins: admins}
+				settings := withDefaults(sdk.Settings{disableImpersonation: disable, enableCustomers: customers, enableAdmins: admins})
 				for who, actor := range askers {
 					facts := sdk.Facts{Subject: actor, Settings: settings, Area: sdk.AdminArea}
 					for _, kind := range []sdk.AccountKind{sdk.Staff, sdk.Contact} {
-						rule, decision := mayBecome(kind).Holds(facts), decide(settings, actor, kind)
+						rule, decision := mayBecome(kind).Holds(facts), startOf(settings, actor, kind)
 						if rule != decision.Allowed {
 							t.Errorf("%v %s %s: rule %v, decision %+v", settings, who, kind, rule, decision)
 						}
@@ -98,13 +114,13 @@ func TestDamagedSettingsFailClosed(t *testing.T) {
 			}
 			settings[key] = damaged
 			for _, kind := range refused {
-				if decision := decide(settings, askers["administrator"], kind); decision.Allowed || decision.RefusalKey != "refused_settings" {
+				if decision := startOf(settings, askers["administrator"], kind); decision.Allowed || decision.RefusalKey != "refused_settings" {
 					t.Errorf("%s=%q %s: %+v", key, damaged, kind, decision)
 				}
 			}
 		}
 	}
-	if decide(nil, askers["administrator"], sdk.Staff).Allowed {
+	if decide(facts{moment: sdk.SwitchStart, actor: askers["administrator"], kind: sdk.Staff}).Allowed {
 		t.Error("no settings at all allow")
 	}
 }
@@ -112,13 +128,13 @@ func TestDamagedSettingsFailClosed(t *testing.T) {
 func TestOnlyStaffBecomeAnybody(t *testing.T) {
 	good := sdk.Settings{disableImpersonation: "false", enableCustomers: "true", enableAdmins: "true"}
 	contact := sdk.Account{Key: sdk.AccountKey{Kind: sdk.Contact, ID: 1}, Administrator: true, Capabilities: []string{mayStaff, mayCustomers}}
-	if decide(good, contact, sdk.Staff).Allowed || decide(good, contact, sdk.Contact).Allowed {
+	if startOf(good, contact, sdk.Staff).Allowed || startOf(good, contact, sdk.Contact).Allowed {
 		t.Error("a contact may")
 	}
-	if decide(good, askers["administrator"], "").Allowed || decide(good, askers["administrator"], "robot").Allowed {
+	if startOf(good, askers["administrator"], "").Allowed || startOf(good, askers["administrator"], "robot").Allowed {
 		t.Error("an unknown kind may be become")
 	}
-	if decide(good, sdk.Account{}, sdk.Staff).Allowed {
+	if startOf(good, sdk.Account{}, sdk.Staff).Allowed {
 		t.Error("nobody may")
 	}
 }
@@ -126,7 +142,7 @@ func TestOnlyStaffBecomeAnybody(t *testing.T) {
 func TestOneNoteSaysTheEffect(t *testing.T) {
 	notes := settingsPage().Notes
 	seen := map[string]bool{}
-	for _, row := range matrix {
+	for _, row := range combinations {
 		facts := sdk.Facts{Settings: sdk.Settings{disableImpersonation: row.disable, enableCustomers: row.customers, enableAdmins: row.admins}}
 		var shown []string
 		for _, note := range notes {

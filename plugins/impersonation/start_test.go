@@ -20,12 +20,12 @@ func TestStartFormIsTheDocumentedOne(t *testing.T) {
 		`method="post" action="/crm/session/switch"`, `name="form_token" value="`+sdktest.FormToken+`"`,
 		`<label class="form-label" for="impersonation-kind">User Type</label>`, `<option value="staff" selected>Staff</option>`, `<option value="contact">Customer</option>`,
 		`<label class="form-label" for="impersonation-target">User</label>`, `data-search-url="/admin/m/impersonation/search" data-search-with="kind"`,
-		`<option value="staff:2">Ben Ortiz</option>`, `name="reason" rows="2" maxlength="500"`, `at most 60 minutes`,
+		`<option value="all">Everyone</option>`, `<option value="staff:2" data-detail="ben@example.com · Support">Ben Ortiz</option>`, `name="reason" rows="2" maxlength="500"`, `at most 60 minutes`,
 		`<button class="btn btn-primary" type="submit">Impersonate</button>`, `<noscript>`)
 	mustLack(t, page, "Ann Lee", "Dan Moss", "Jane Doe", "<script", "style=", "onclick", "<h1")
 
 	page = kit.Get("/start?kind=contact", viewer)
-	mustHold(t, page, `<option value="contact" selected>`, `<option value="contact:1">Jane Doe (Acme Ltd)</option>`)
+	mustHold(t, page, `<option value="contact" selected>`, `<option value="contact:1" data-detail="jane@acme.example">Jane Doe (Acme Ltd)</option>`)
 	mustLack(t, page, "Bill Lum", "Cleo Park")
 	if search := kit.Host.Searches[len(kit.Host.Searches)-1]; !search.ActiveOnly || search.AsTargetOf != ann.Key || search.Limit != 20 {
 		t.Errorf("asked %+v", search)
@@ -73,7 +73,7 @@ func TestStartSaysWhyNot(t *testing.T) {
 func TestStartFromARowChoosesThePerson(t *testing.T) {
 	kit := newKit(t, sdktest.Options{Refusals: map[sdk.AccountKey]string{cleo.Key: "more_rights"}})
 	page := kit.Get("/start?kind=contact&id=1", kit.Viewer(ben))
-	mustHold(t, page, `<option value="contact:1" selected>Jane Doe (Acme Ltd)</option>`)
+	mustHold(t, page, `<option value="contact:1" data-detail="jane@acme.example" selected>Jane Doe (Acme Ltd)</option>`)
 	if strings.Count(page.Body, "contact:1\"") != 1 {
 		t.Error("the chosen person stands there twice")
 	}
@@ -83,7 +83,7 @@ func TestStartFromARowChoosesThePerson(t *testing.T) {
 	page = kit.Get("/start?kind=staff&id=1", kit.Viewer(ben))
 	mustHold(t, page, "Only an administrator may become an administrator.")
 	page = kit.Get("/start?kind=staff&id=3", kit.Viewer(ben))
-	mustHold(t, page, "may do things that you may not", `<option value="staff:3" disabled>Cleo Park – This user may do things`)
+	mustHold(t, page, "may do things that you may not", `<option value="staff:3" data-detail="cleo@example.com · Sales" disabled>Cleo Park – This user may do things`)
 	page = kit.Get("/start?kind=staff&id=2", kit.Viewer(ben))
 	mustHold(t, page, "This is you.")
 	mustLack(t, page, `value="staff:2"`)
