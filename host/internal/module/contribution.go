@@ -21,7 +21,7 @@ const (
 	maxAccountActions = 8
 	maxFields         = 64
 	maxChoices        = 64
-	maxNotes          = 16
+	maxNotes          = 32
 	maxLabel          = 80
 	maxSettingValue   = 1000
 )
