@@ -122,7 +122,7 @@ func row19(t *testing.T, d demo, admin *person) {
 	admin.open("/admin/modules")
 	admin.moduleRow().Click("link", "View Log")
 	// The style sheet may write them in capitals.
-	columns := "Who, As whom, User Type, Start, End, Duration, How it ended, Reason, IP, Browser"
+	columns := "Who, As whom, User Type, Start, End, Duration, How it ended, Ended by, Mode, Reason, Ticket, IP, Browser"
 	if got := strings.Join(admin.Names("columnheader"), ", "); !strings.EqualFold(got, columns) {
 		t.Errorf("columns %s", got)
 	}

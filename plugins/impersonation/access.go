@@ -213,6 +213,7 @@ type accessEntryView struct {
 	view
 	logRow
 	Events      []eventRow
+	Failed      bool // what happened can't be read now
 	First, Next string
 }
 
@@ -224,10 +225,11 @@ func (p *pages) accessEntry(w http.ResponseWriter, r *http.Request) error {
 	}
 	viewer, after := sdk.ViewerFrom(r), r.FormValue("after")
 	list, next, err := changes(r.Context(), record.ID, viewer.Language, after)
+	failed, err := unread(r, record, err)
 	if err != nil {
 		return err
 	}
-	v := accessEntryView{view: viewOf(r)}
+	v := accessEntryView{view: viewOf(r), Failed: failed}
 	v.logRow = p.row(v.Words, viewer.Location(), record)
 	for _, event := range list {
 		v.Events = append(v.Events, eventRowOf(v.Words, viewer.Location(), event))

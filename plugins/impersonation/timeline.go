@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -22,6 +23,7 @@ type timelineView struct {
 	Account, TargetAccount string // for the log of this one
 	Ends                   stamp  // when it will, while it runs
 	Events                 []eventRow
+	Failed                 bool // what happened can't be read now
 	First, Next            string
 }
 
@@ -43,11 +45,12 @@ func (p *pages) timeline(w http.ResponseWriter, r *http.Request) error {
 	}
 	viewer, words, after := sdk.ViewerFrom(r), sdk.WordsFrom(r), r.FormValue("after")
 	events, next, err := sdk.HostOf(r.Context()).SwitchLog.Events(r.Context(), record.ID, viewer.Language, after, eventRows)
+	failed, err := unread(r, record, err)
 	if err != nil {
 		return err
 	}
 	v := timelineView{
-		view: viewOf(r), logRow: p.row(words, viewer.Location(), record),
+		view: viewOf(r), logRow: p.row(words, viewer.Location(), record), Failed: failed,
 		Account:       viewer.BasePath + "/log?actor_id=" + url.QueryEscape(record.Actor.String()),
 		TargetAccount: viewer.BasePath + "/log?target_id=" + url.QueryEscape(record.Subject.String()),
 	}
@@ -65,6 +68,16 @@ func (p *pages) timeline(w http.ResponseWriter, r *http.Request) error {
 		v.Next = here + "&after=" + url.QueryEscape(next)
 	}
 	return render(w, http.StatusOK, "timeline.html", v)
+}
+
+// unread takes an answer that did not come as no reason to show nothing: the record itself can be
+// read all the same.
+func unread(r *http.Request, record sdk.SessionSwitch, err error) (failed bool, rest error) {
+	if err == nil || sdk.KindOf(err) == sdk.Invalid {
+		return false, err
+	}
+	slog.ErrorContext(r.Context(), "what happened can't be read", "switch", record.ID, "error", err)
+	return true, nil
 }
 
 // recordFrom returns the record that the address, or the form, names.
