@@ -231,7 +231,7 @@ func TestEveryDamagedSettingFailsClosed(t *testing.T) {
 // What explains is what decides: over anything that can be known, a start that is filled in is
 // refused exactly when a line of the explanation says no.
 func TestExplainingAndDecidingAgree(t *testing.T) {
-	random := rand.New(rand.NewPCG(4, 2)) //nolint:gosec // repeatable on purpose
+	random := rand.New(rand.NewPCG(4, 2)) // the same every time
 	oneOf := func(list ...string) string { return list[random.IntN(len(list))] }
 	actors, targets := []sdk.Account{ann, ben, cleo, dan, eve, jane}, []sdk.Account{ann, abe, cleo, jane, omar, rosa}
 	allowed := 0

@@ -162,12 +162,19 @@ func settingsPage() sdk.SettingsPage {
 		},
 	}
 	for _, each := range [][3]string{
-		{askReason, off, "effect_reason_off"}, {askReason, required, "effect_reason_required"},
-		{askTicket, optional, "effect_ticket_optional"}, {askTicket, required, "effect_ticket_required"},
-		{readOnly, "true", "effect_read_only"}, {ownPassword, "true", "effect_own_password"},
-		{tellSubject, tellPortal, "effect_tell_portal"}, {tellSubject, tellMail, "effect_tell_mail"},
-		{customersDecide, "false", "effect_customers_not_asked"}, {consentRequired, "true", "effect_consent_required"},
-		{fourEyes, "true", "effect_four_eyes"}, {targetsPerHour, "0", "effect_targets_any"}, {pulse, "false", "effect_no_pulse"},
+		{askReason, off, "effect_reason_off"},
+		{askReason, required, "effect_reason_required"},
+		{askTicket, optional, "effect_ticket_optional"},
+		{askTicket, required, "effect_ticket_required"},
+		{readOnly, "true", "effect_read_only"},
+		{ownPassword, "true", "effect_own_password"},
+		{tellSubject, tellPortal, "effect_tell_portal"},
+		{tellSubject, tellMail, "effect_tell_mail"},
+		{customersDecide, "false", "effect_customers_not_asked"},
+		{consentRequired, "true", "effect_consent_required"},
+		{fourEyes, "true", "effect_four_eyes"},
+		{targetsPerHour, "0", "effect_targets_any"},
+		{pulse, "false", "effect_no_pulse"},
 	} {
 		page.Notes = append(page.Notes, sdk.SettingNote{TextKey: each[2], When: sdk.SettingEquals(each[0], each[1])})
 	}
