@@ -8,12 +8,15 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/store"
 )
 
-// SwitchEvents lists what happened during a switch, oldest first: pages that were seen, and the
-// entries of the Activity Log. NotFound when there is no such switch. For modules: who may see it is
+// SwitchEvents lists what happened during a switch, oldest first: pages that were seen, those that
+// still wait here to be written included, and the entries of the Activity Log. NotFound when there is no such switch. For modules: who may see it is
 // the module's to say, and its grant the host's to check.
 func (a *App) SwitchEvents(ctx context.Context, switchID int64, after string, limit int) (crm.Page[crm.SwitchEvent], error) {
 	if _, err := a.store.Read().Switch(ctx, switchID); err != nil {
 		return crm.Page[crm.SwitchEvent]{}, found(err, "switch_not_found")
+	}
+	if err := a.FlushPages(ctx); err != nil {
+		a.log.WarnContext(ctx, "the latest pages are missing from what happened during a switch", "switch", switchID, "error", err)
 	}
 	return a.store.Read().SwitchEvents(ctx, switchID, after, limit)
 }

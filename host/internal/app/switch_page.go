@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,8 +36,12 @@ func (a *App) FlushPages(ctx context.Context) error {
 		return nil
 	}
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		for id, seen := range a.pages.take() {
+		taken := a.pages.take()
+		for id, seen := range taken {
 			tx.Then(a.pages.giveBack(id, seen))
+		}
+		for _, id := range slices.Sorted(maps.Keys(taken)) { // the same order on every replica: none waits for another in a circle
+			seen := taken[id]
 			if err := tx.KeepSwitchPages(ctx, id, seen.pages, seen.dropped, seen.droppedAt, MaxSwitchPages); err != nil {
 				return err
 			}

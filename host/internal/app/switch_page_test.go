@@ -86,6 +86,9 @@ func TestTheTimelineTellsWhatHappenedInItsOrder(t *testing.T) {
 // fails.
 func TestTheEndKeepsWhatWasSeen(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		other := s.SignIn(t, ann)
+		other.Become(omar)
+		s.App.NotePage(other.Who(), "/others", "", 200)
 		v := s.SignIn(t, ben)
 		v.Become(jane)
 		s.App.NotePage(v.Who(), "/\x00\xff\u202e", "Odd\x00", 404)
@@ -100,6 +103,10 @@ func TestTheEndKeepsWhatWasSeen(t *testing.T) {
 		s.Clock.Advance(2 * time.Hour)
 		must(t, s.App.Sweep(t.Context()))
 		wantTimeline(t, s, "started", "page / Odd 404", "ended")
+		page, err := s.App.SwitchEvents(t.Context(), s.Switches(t)[1].ID, "", 0)
+		if err != nil || len(page.Rows) != 3 || page.Rows[1].Page.Path != "/others" {
+			t.Errorf("of the other switch: %+v, %v", page.Rows, err)
+		}
 	})
 }
 
