@@ -37,7 +37,8 @@ func Not(rule VisibilityRule) VisibilityRule {
 // Administrator holds for administrators.
 func Administrator() VisibilityRule { return VisibilityRule{op: ruleAdministrator} }
 
-// HasCapability holds for who holds this capability of the module; administrators hold all.
+// HasCapability holds for who holds this capability of the module: administrators hold all of staff's,
+// primary contacts all of contacts', and nobody one of the other kind.
 func HasCapability(key string) VisibilityRule {
 	return VisibilityRule{op: ruleCapability, name: key}
 }

@@ -25,10 +25,45 @@ func bothModules(t *testing.T) string {
 	return dir
 }
 
-// Alt, Shift and a letter press what names them on the bar: a modal, a page, the way back.
-func TestShortcutsPressWhatNamesThem(t *testing.T) {
+// What modules add to the screen, as people meet it.
+func TestTheSurfaceOfModules(t *testing.T) {
 	t.Parallel()
 	d := runDemo(t, "--packages", bothModules(t))
+	for name, story := range map[string]func(*testing.T, demo){
+		"shortcuts press what names them": shortcutsPressWhatNamesThem,
+		"a contact is given a right":      aContactIsGivenARight,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			story(t, d)
+		})
+	}
+}
+
+// By keyboard alone: the box on the contact's form, and what it opens in the portal.
+func aContactIsGivenARight(t *testing.T, d demo) {
+	p := signedIn(t, d, ann)
+	p.inspect(t, place{path: "/admin/customers/1", says: "Meet: Jane Doe"}, "customer-link")
+	p.inspect(t, place{path: "/admin/contacts/1", says: "The primary contact may do all of this"}, "contact-primary")
+	p.inspect(t, place{path: "/admin/contacts/2", says: "See who came"}, "contact-rights")
+	p.Viewport(1280, 800)
+	p.open("/admin/contacts/2")
+	p.Eval(`document.querySelector('[name=capability][value="rights@see"]').focus()`, nil)
+	p.Press("Space")
+	p.Press("Tab") // the box beside it
+	p.Press("Tab")
+	p.Press("Enter")
+	p.WaitURL("/admin/customers/1")
+	o := signedIn(t, d, omar)
+	o.See("Visitors")
+	o.Press("Alt+Shift+T")
+	o.WaitURL("/m/rights/visitors")
+	o.See("contact:2 holds: see.")
+	o.narrow(t, place{path: "/m/rights/visitors"}, "visitors", true)
+}
+
+// Alt, Shift and a letter press what names them on the bar: a modal, a page, the way back.
+func shortcutsPressWhatNamesThem(t *testing.T, d demo) {
 	p := signedIn(t, d, ann)
 	p.Press("Alt+Shift+I")
 	p.SeeRole("dialog", "Impersonate")
