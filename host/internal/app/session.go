@@ -124,7 +124,7 @@ func (a *App) whyEnd(ctx context.Context, r store.Resolved, who crm.Who) (crm.En
 	case ctx.Err() != nil:
 		return "", &crm.Error{Kind: crm.Unavailable, Key: "request_cancelled", Err: ctx.Err()}
 	case err == nil:
-		return "", a.goOn(ctx, r, who, d)
+		return a.goOn(ctx, r, who, d)
 	case crm.KindOf(err) == crm.Denied:
 		return crm.EndNotAllowed, nil
 	default:
@@ -139,9 +139,9 @@ func (a *App) decideAgain(ctx context.Context, r store.Resolved, who crm.Who) (c
 	})
 }
 
-// goOn remembers that the switch was allowed again. Such a decision may shorten it and take from
-// what it may do; only ExtendSwitch and ElevateSwitch give.
-func (a *App) goOn(ctx context.Context, r store.Resolved, who crm.Who, d crm.SwitchDecision) error {
+// goOn remembers that the switch was allowed again. Such a decision may shorten it, even so much that
+// it is over, and take from what it may do; only ExtendSwitch and ElevateSwitch give.
+func (a *App) goOn(ctx context.Context, r store.Resolved, who crm.Who, d crm.SwitchDecision) (crm.EndCause, error) {
 	expires := who.Switch.StartedAt.Add(d.Limit)
 	if expires.After(who.Switch.ExpiresAt) {
 		expires = who.Switch.ExpiresAt
@@ -151,9 +151,13 @@ func (a *App) goOn(ctx context.Context, r store.Resolved, who crm.Who, d crm.Swi
 	}
 	was := *who.Switch
 	who.Switch.ExpiresAt, who.Switch.Mode = expires, d.Mode
-	return a.store.Write(ctx, func(tx store.Tx) error {
+	err := a.store.Write(ctx, func(tx store.Tx) error {
 		return tx.SetDecided(ctx, r.Session, r.Revision, was, expires, d.Mode)
 	})
+	if err == nil && !a.Now().Before(expires) {
+		return crm.EndExpired, nil
+	}
+	return "", err
 }
 
 // backToActor is who without its switch.

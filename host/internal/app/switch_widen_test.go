@@ -201,3 +201,17 @@ func (p *slowPolicy) DecideSwitch(ctx context.Context, q crm.SwitchQuestion) (cr
 	}
 	return d, err
 }
+
+// A decision that allows less time than has passed ends the switch at once, not with the page after.
+func TestADecisionForLessTimeThanHasPassedEndsTheSwitch(t *testing.T) {
+	s := hosttest.NewSite(t)
+	v := s.SignIn(t, ben)
+	v.Become(jane)
+	s.Clock.Advance(20 * time.Minute)
+	s.Policy.Allow(10*time.Minute, crm.Full)
+	must(t, s.App.RecheckSwitches(t.Context()))
+	if who := v.Who(); who.Switched() || who.Subject.Email != ben {
+		t.Errorf("goes on as %s", who.Subject.Email)
+	}
+	wantOneEnd(t, s, crm.EndExpired)
+}

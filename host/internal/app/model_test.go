@@ -1,0 +1,89 @@
+package app_test
+
+import (
+	"flag"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// Any order of events, held against a small model after each of them: who is signed in, which switch
+// runs, until when and how far is what plain maps say (model_world_test.go), the ceiling is computed
+// from raw rights (model_rules_test.go), and what sessions, record, entries, notices and data in the
+// database must be follows from that (model_holds_test.go).
+func TestNoOrderOfEventsBreaksASwitch(t *testing.T) {
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	t.Run("sqlite", func(t *testing.T) {
+		empty := emptyDatabase(t)
+		tellWorlds(t, given, 60, func() string { return copyOf(t, empty) })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		tellWorlds(t, given, 4, func() string { return hosttest.PostgresURL(t) })
+	})
+}
+
+// tellWorlds tells that many stories of some fifty events each, fewer under the race detector.
+// -rapid.checks and -rapid.steps ask for more, -rapid.seed for the same again.
+func tellWorlds(t *testing.T, given map[string]bool, checks int, database func() string) {
+	t.Helper()
+	if hosttest.Race {
+		checks /= 2
+	}
+	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(checks), "rapid.steps": "50", "rapid.nofailfile": "true"} {
+		if !given[name] {
+			must(t, flag.Set(name, value))
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt, database())
+		rt.Repeat(w.events())
+		w.ends()
+	})
+}
+
+// events are what can happen, the more often the more names they have.
+func (w *world) events() map[string]func(*rapid.T) {
+	events := map[string]func(*rapid.T){"": w.holds}
+	add := func(times int, name string, event func(*rapid.T)) {
+		for i := range times {
+			events[fmt.Sprint(name, " ", i)] = event
+		}
+	}
+	add(2, "a sign-in", w.signIn)
+	add(3, "a page", w.page)
+	add(6, "a likely start", w.likelyStart)
+	add(1, "any start", w.now(w.start))
+	add(2, "a stop", w.borrowing(w.stop))
+	add(1, "an extension", w.borrowing(w.extend))
+	add(1, "a likely extension", w.borrowing(w.likelyExtend))
+	add(1, "an elevation", w.borrowing(w.elevate))
+	add(2, "a likely elevation", w.borrowing(w.likelyElevate))
+	add(3, "a profile saved", w.borrowing(w.saveProfile))
+	add(1, "any profile saved", w.now(w.saveProfile))
+	add(1, "a company saved", w.now(w.saveCompany))
+	add(2, "an end by force", w.now(w.endByForce))
+	add(1, "a sign-out", w.now(w.signOut))
+	add(1, "a sign-out everywhere", w.now(w.signOutElsewhere))
+	add(1, "a password changed", w.now(w.changePassword))
+	add(1, "a password confirmed", w.confirmPassword)
+	add(2, "a slow request begins", w.slowBegins)
+	add(2, "a slow request acts", w.slowActs)
+	add(3, "a request is overtaken", w.overtaken)
+	add(1, "an old form is sent", w.oldForm)
+	add(1, "a role changes", w.changeRole)
+	add(2, "a staff member changes", w.changeStaff)
+	add(1, "a contact changes", w.changeContact)
+	add(1, "a contact is deleted", w.deleteContact)
+	add(1, "a customer changes", w.changeCustomer)
+	add(2, "the module answers otherwise", w.changeAnswer)
+	add(1, "a decision is asked anew", w.recheck)
+	add(3, "time passes", w.pass)
+	add(2, "a sweep", w.sweep)
+	add(1, "a session is lost", w.loseSession)
+	return events
+}
