@@ -34,7 +34,7 @@ func (p *person) can(c crm.Capability) bool {
 func (p *person) own() string {
 	text := fmt.Sprint(p.administrator, p.primary)
 	for _, c := range pool {
-		text += fmt.Sprint(p.may[c], p.role != nil && p.role.may[c])
+		text += fmt.Sprint(p.may[c] || (p.role != nil && p.role.may[c]))
 	}
 	return text
 }
