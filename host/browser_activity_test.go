@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -55,4 +56,26 @@ func TestTheActivityLogTellsWhoActedAsWhom(t *testing.T) {
 	hosttest.Eventually(t, p.Patience, "the export is recorded", func() bool {
 		return strings.Contains(c.get("/admin/activity?action=activity_exported").text(), "entries: 1")
 	})
+}
+
+// A program that is told to stop has written down the last page somebody saw.
+func TestStoppingKeepsTheLastPageSeen(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	c := signedInClient(t, d, ann)
+	c.want(c.post("/session/switch", "target", "contact:1"), http.StatusSeeOther)
+	c.want(c.get("/company"), http.StatusOK)
+	if _, err := d.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	d.query(t, "SELECT path, title, status FROM switch_pages ORDER BY id", func(scan func(...any)) {
+		var path, title string
+		var status int
+		scan(&path, &title, &status)
+		seen = append(seen, fmt.Sprint(path, " ", title, " ", status))
+	})
+	if len(seen) == 0 || seen[len(seen)-1] != "/company Company details 200" {
+		t.Errorf("kept: %q", seen)
+	}
 }
