@@ -37,7 +37,7 @@ var adminPlaces = []place{
 	{name: "role-new", path: "/admin/roles/new"},
 	{name: "role", path: "/admin/roles/1"},
 	{name: "role-delete", path: "/admin/roles/1/delete"},
-	{name: "modules", path: "/admin/modules", says: "1.1.0"},
+	{name: "modules", path: "/admin/modules", says: "1.0.0"},
 	{name: "module-grants", path: "/admin/modules/impersonation/grants", says: "To decide who may impersonate whom"},
 	{name: "module-keys", path: "/admin/modules/keys", says: "No key is trusted yet"},
 	{name: "module-log", path: "/admin/modules/impersonation/log"},

@@ -76,15 +76,15 @@ func TestEveryWrongUploadGetsItsSentence(t *testing.T) {
 
 	// The download package around it: one click further.
 	p.open("/admin/modules")
-	p.SetFile("Choose File", tempFile(t, "impersonation-1.1.0.zip", zipped(t, map[string]string{"impersonation.zip": string(good), "documentation/index.html": "<p>"})))
+	p.SetFile("Choose File", tempFile(t, "impersonation-1.0.0.zip", zipped(t, map[string]string{"impersonation.zip": string(good), "documentation/index.html": "<p>"})))
 	p.See("is the download package")
 	p.Click("button", "Review impersonation.zip")
 	p.SeeRole("heading", "Review Impersonation")
 	p.Click("button", "Install")
-	p.See("Impersonation 1.1.0 is installed.")
+	p.See("Impersonation 1.0.0 is installed.")
 	// Once more: said to be so.
 	p.SetFile("Choose File", hosttest.Package(t, shippedModule))
-	p.See("1.1.0 is already installed")
+	p.See("1.0.0 is already installed")
 	p.SeeRole("button", "Reinstall")
 	p.Click("button", "Cancel")
 	p.WaitURL("/admin/modules")
@@ -133,7 +133,7 @@ func TestInstallAsksForThePasswordOfALongSignIn(t *testing.T) {
 	}
 	p.Fill("Your Password", demoPassword)
 	p.Click("button", "Install")
-	p.See("Impersonation 1.1.0 is installed.")
+	p.See("Impersonation 1.0.0 is installed.")
 }
 
 // An upgrade that asks for more than was granted waits for an administrator's word; the old one goes on.
@@ -142,12 +142,12 @@ func TestUpgradeThatAsksForMoreWaits(t *testing.T) {
 	d := runDemo(t)
 	p := signedIn(t, d, ann)
 	p.open("/admin/modules")
-	p.SetFile("Choose File", newerPackage(t, "1.2.0", map[string]any{"name": "network", "why": "To send a mail."}))
-	p.See("1.1.0 → 1.2.0")
+	p.SetFile("Choose File", newerPackage(t, "1.1.0", map[string]any{"name": "network", "why": "To send a mail."}))
+	p.See("1.0.0 → 1.1.0")
 	p.See("Why: To send a mail.")
 	p.Click("button", "Install")
-	p.See("Impersonation 1.2.0 asks for more than the installed version.")
-	p.moduleRow().See("Version 1.1.0 | By Understudy")
+	p.See("Impersonation 1.1.0 asks for more than the installed version.")
+	p.moduleRow().See("Version 1.0.0 | By Understudy")
 	p.moduleRow().See("Open network connections to other machines")
 	pictures(p.Browser, "modules-waiting")
 	for _, violation := range p.Axe() {
@@ -157,7 +157,7 @@ func TestUpgradeThatAsksForMoreWaits(t *testing.T) {
 	p.stop()
 	p.open("/admin/modules")
 	p.Click("button", "Accept and Upgrade")
-	p.moduleRow().See("Version 1.2.0 | By Understudy")
+	p.moduleRow().See("Version 1.1.0 | By Understudy")
 	p.impersonate("Staff", "Cleo Park")
 	p.stop()
 }

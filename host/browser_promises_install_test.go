@@ -127,7 +127,7 @@ func row02(t *testing.T, _ demo, _ *person) {
 	if said, err := bundle.CombinedOutput(); err != nil {
 		t.Fatalf("bundle: %v\n%s", err, said)
 	}
-	files := unzip(t, filepath.Join(out, "impersonation-1.1.0.zip"))
+	files := unzip(t, filepath.Join(out, "impersonation-1.0.0.zip"))
 	if !bytes.Equal(files["impersonation.zip"], readFile(t, inner)) {
 		t.Errorf("impersonation.zip isn't the package; the download holds %q", slices.Sorted(mapKeys(files)))
 	}
@@ -216,18 +216,18 @@ func row03(t *testing.T, d demo, admin *person) {
 	admin.See("No modules yet.")
 	admin.SetFile("Choose File", hosttest.Package(t, shippedModule))
 	admin.SeeRole("button", "Install")
-	for _, fact := range []string{"Impersonation", "1.1.0", "Understudy", "Not signed", "SHA-256", ">=3.1.0", "To decide who may impersonate whom"} {
+	for _, fact := range []string{"Impersonation", "1.0.0", "Understudy", "Not signed", "SHA-256", ">=3.1.0", "To decide who may impersonate whom"} {
 		admin.See(fact)
 	}
 	admin.WaitURL("/admin/modules")
 	pictures(admin.Browser, "modules-review")
 	admin.Click("button", "Install")
-	admin.See("Impersonation 1.1.0 is installed.")
+	admin.See("Impersonation 1.0.0 is installed.")
 }
 
 func row04(t *testing.T, _ demo, admin *person) {
 	admin.open("/admin/modules")
-	admin.moduleRow().See("Version 1.1.0 | By Understudy")
+	admin.moduleRow().See("Version 1.0.0 | By Understudy")
 	admin.moduleRow().See("Become another staff member or a customer's contact")
 	for _, want := range []string{"Activate", "Uninstall"} {
 		if got := offers(admin.moduleRow()); !slices.Contains(got, want) {

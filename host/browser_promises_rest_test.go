@@ -195,10 +195,10 @@ func row20(t *testing.T, d demo, admin *person) {
 	admin.stop()
 
 	admin.open("/admin/modules")
-	admin.SetFile("Choose File", newerPackage(t, "1.1.1"))
-	admin.See("Version 1.1.0 will be replaced by 1.1.1. Settings, log and permissions stay.")
+	admin.SetFile("Choose File", newerPackage(t, "1.0.1"))
+	admin.See("Version 1.0.0 will be replaced by 1.0.1. Settings, log and permissions stay.")
 	admin.Click("button", "Install")
-	admin.moduleRow().See("Version 1.1.1 | By Understudy")
+	admin.moduleRow().See("Version 1.0.1 | By Understudy")
 	admin.moduleRow().SeeRole("button", "Deactivate") // it was active and asks for nothing new
 	hosttest.Eventually(t, 10*time.Second, "the new version runs", func() bool {
 		admin.open("/admin")
@@ -221,6 +221,6 @@ func row20(t *testing.T, d demo, admin *person) {
 	// The same again, and an older one, are said to be so.
 	admin.open("/admin/modules")
 	admin.SetFile("Choose File", hosttest.Package(t, shippedModule))
-	admin.See("Version 1.1.1 will be replaced by the older 1.1.0.")
+	admin.See("Version 1.0.1 will be replaced by the older 1.0.0.")
 	admin.Click("button", "Cancel")
 }

@@ -12,9 +12,9 @@ func TestOneClickGoesBack(t *testing.T) {
 	d := runDemo(t)
 	p := signedIn(t, d, ann)
 	p.open("/admin/modules")
-	p.SetFile("Choose File", newerPackage(t, "1.1.1"))
+	p.SetFile("Choose File", newerPackage(t, "1.0.1"))
 	p.Click("button", "Install")
-	p.moduleRow().See("Version 1.1.1 | By Understudy")
+	p.moduleRow().See("Version 1.0.1 | By Understudy")
 	if got := offers(p.In("group", "Impersonation")); !slices.Equal(got, []string{"Deactivate", "Settings", "View Log"}) {
 		t.Errorf("the row offers %v", got)
 	}
@@ -24,11 +24,11 @@ func TestOneClickGoesBack(t *testing.T) {
 	// It has crashed a minute after it took over, and runs again.
 	d.exec(t, "UPDATE modules SET crashes = 1, crashed_at = installed_at + 60000")
 	p.inspect(t, place{name: "modules-crashed", path: "/admin/modules", says: "crashed within minutes"}, "modules-crashed")
-	p.moduleRow().Click("button", "Go back to version 1.1.0")
-	p.See("Impersonation 1.1.0 is installed again.")
-	p.moduleRow().See("Version 1.1.0 | By Understudy")
+	p.moduleRow().Click("button", "Go back to version 1.0.0")
+	p.See("Impersonation 1.0.0 is installed again.")
+	p.moduleRow().See("Version 1.0.0 | By Understudy")
 	p.moduleRow().SeeRole("button", "Deactivate")
 	p.moduleRow().Click("link", "Other versions: Impersonation")
-	p.Click("button", "Go forward to version 1.1.1")
-	p.See("Impersonation 1.1.1 is installed again.")
+	p.Click("button", "Go forward to version 1.0.1")
+	p.See("Impersonation 1.0.1 is installed again.")
 }

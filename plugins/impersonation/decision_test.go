@@ -286,3 +286,30 @@ func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// What a customer allows for an hour doesn't last longer, whatever the time limit is.
+func TestNothingLastsLongerThanTheCustomersWindow(t *testing.T) {
+	c := &clock{noon}
+	kit := newKitAt(t, c, nil)
+	kit.Host.Stored[consentKey(jane.CustomerID)] = []byte(`{"choice":"ask","until":"` + noon.Add(40*time.Minute).Format(time.RFC3339) + `"}`)
+	start := sdk.SwitchQuestion{Moment: sdk.SwitchStart, Actor: ben, Target: jane}
+	if d := ask1(t, kit, start); !d.Allowed || d.Limit != 40*time.Minute {
+		t.Errorf("a start is given %+v", d)
+	}
+	c.now = noon.Add(10 * time.Minute)
+	during := sdk.SwitchQuestion{Moment: sdk.SwitchRecheck, Actor: ben, Target: jane, Reason: "x", Switch: running(sdk.Full, 60)}
+	if d := ask1(t, kit, during); !d.Allowed || d.Limit != 40*time.Minute {
+		t.Errorf("one that runs is left %+v", d)
+	}
+	during.Moment, during.Switch = sdk.SwitchExtend, running(sdk.Full, 20)
+	if d := ask1(t, kit, during); !d.Allowed || d.Limit != 40*time.Minute {
+		t.Errorf("more time is %+v", d)
+	}
+	c.now = noon.Add(40 * time.Minute)
+	for _, moment := range []sdk.SwitchMoment{sdk.SwitchStart, sdk.SwitchRecheck, sdk.SwitchExtend, sdk.SwitchElevate} {
+		during.Moment = moment
+		if d := ask1(t, kit, during); d.Allowed {
+			t.Errorf("%s after the window is given %+v", moment, d)
+		}
+	}
+}

@@ -88,7 +88,7 @@ func TestWordsOnTheScreenAreTheDocumentedOnes(t *testing.T) {
 	if len(c.ActionLinks) != 2 || c.ActionLinks[0].Page != "" || c.ActionLinks[1].Page != "/log" {
 		t.Errorf("action links %+v", c.ActionLinks)
 	}
-	if m := kit.Manifest(); m.ID != "impersonation" || m.Version != "1.1.0" || m.Requires.Host != ">=3.1.0" || m.CheckHost("3.0.9") == nil || m.CheckHost("5.0.0") != nil {
+	if m := kit.Manifest(); m.ID != "impersonation" || m.Version != "1.0.0" || m.Requires.Host != ">=3.1.0" || m.CheckHost("3.0.9") == nil || m.CheckHost("5.0.0") != nil {
 		t.Errorf("manifest %+v", m)
 	}
 }

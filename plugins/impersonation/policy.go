@@ -152,7 +152,7 @@ func extended(f facts, p policy) time.Duration {
 	if f.running == nil {
 		return 0
 	}
-	return min(max(f.now.Sub(f.running.StartedAt), 0)+p.limit, p.cap)
+	return within(f, p, min(max(f.now.Sub(f.running.StartedAt), 0)+p.limit, p.cap), f.running.StartedAt)
 }
 
 // mode keeps what the switch that runs was allowed: more than reading only to who was allowed it,
@@ -186,15 +186,23 @@ func decide(f facts) sdk.SwitchDecision {
 	case sdk.SwitchExtend:
 		return sdk.AllowSwitch(extended(f, p), mode(f, p))
 	case sdk.SwitchElevate:
-		return sdk.AllowSwitch(min(lasts(f), p.cap), sdk.Full)
+		return sdk.AllowSwitch(within(f, p, min(lasts(f), p.cap), f.running.StartedAt), sdk.Full)
 	}
 	// Never longer than it was given: only an extension adds time.
-	return sdk.AllowSwitch(min(lasts(f), p.cap), mode(f, p))
+	return sdk.AllowSwitch(within(f, p, min(lasts(f), p.cap), f.running.StartedAt), mode(f, p))
+}
+
+// within cuts what would last longer than the customer's window is open. Rules have seen that it is.
+func within(f facts, p policy, lasts time.Duration, start time.Time) time.Duration {
+	if f.kind != sdk.Contact || !p.customersDecide || f.consent.Choice != choseAsk {
+		return lasts
+	}
+	return min(lasts, max(f.consent.Until.Sub(start), time.Second))
 }
 
 // starts is what an impersonation that may start is given.
 func starts(f facts, p policy) sdk.SwitchDecision {
-	decision := sdk.AllowSwitch(p.limit, sdk.Full)
+	decision := sdk.AllowSwitch(within(f, p, p.limit, f.now), sdk.Full)
 	if p.readOnly {
 		decision.Mode = sdk.ReadOnly
 	}
