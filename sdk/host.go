@@ -78,7 +78,8 @@ type FoundAccount struct {
 	// Online is, in a search with AsTargetOf, that the account has used a session of its own in the
 	// last five minutes.
 	Online bool
-	// ActingNames is, in a search with AsTargetOf, who is acting as the account just now.
+	// ActingNames is, in a search with AsTargetOf and with the grant session.switch, who is acting as
+	// the account just now.
 	ActingNames []string
 }
 

@@ -59,7 +59,7 @@ const (
 var grantMeanings = map[string]string{
 	GrantNoticeSend:    "Tell staff members and contacts something on their next page, and by mail.",
 	GrantSessionSwitch: "Decide who may act as whom, read the record of it and end it.",
-	GrantDirectoryRead: "Search and read staff members and contacts: name, address, role and company.",
+	GrantDirectoryRead: "Search and read staff members and contacts: name, address, role, company and who is online.",
 	GrantAuditWrite:    "Write entries to the Activity Log under the module's name.",
 	GrantNetwork:       "Open network connections to other machines.",
 }

@@ -164,9 +164,11 @@ func (s *hostServices) SearchAccounts(ctx context.Context, q *modulev1.SearchAcc
 	}
 	answer := &modulev1.SearchAccountsResponse{NextPageToken: page.Next}
 	for _, match := range page.Rows {
-		answer.Results = append(answer.Results, &modulev1.SearchResult{
-			Account: s.running.account(match.Account), SwitchRefusalCode: match.Refusal, Online: match.Online, ActingNames: match.Acting,
-		})
+		result := &modulev1.SearchResult{Account: s.running.account(match.Account), SwitchRefusalCode: match.Refusal, Online: match.Online}
+		if slices.Contains(s.running.holds(), manifest.GrantSessionSwitch) { // it is of the record
+			result.ActingNames = match.Acting
+		}
+		answer.Results = append(answer.Results, result)
 	}
 	if kind == crm.Contact && query.After == "" {
 		companies, err := s.app.CompaniesWithoutContact(ctx, query.Term)

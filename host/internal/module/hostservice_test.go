@@ -66,6 +66,35 @@ func TestWhatIsNotGrantedIsNotReachable(t *testing.T) {
 	}
 }
 
+// The directory alone doesn't say who acts as whom.
+func TestWhoActsIsSaidToWhomReadsTheRecord(t *testing.T) {
+	s := newStage(t, nil)
+	s.active(kit{})
+	r, err := s.m.active("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.site.SignIn(t, "ben@example.com").Become("jane@acme.example")
+	services := &hostServices{running: r, app: s.site.App}
+	acting := func() []string {
+		t.Helper()
+		found, err := services.SearchAccounts(t.Context(), &modulev1.SearchAccountsRequest{
+			Kind: modulev1.AccountKind_ACCOUNT_KIND_CONTACT, Term: "jane", AsTargetOf: keyToWire(s.site.Key(t, "admin@example.com")),
+		})
+		if err != nil || len(found.GetResults()) != 1 {
+			t.Fatalf("%+v %v", found, err)
+		}
+		return found.GetResults()[0].GetActingNames()
+	}
+	if got := acting(); len(got) != 1 || got[0] != "Ben Ortiz" {
+		t.Errorf("with both grants: %q", got)
+	}
+	r.narrow([]string{"directory.read"})
+	if got := acting(); len(got) != 0 {
+		t.Errorf("with the directory's alone: %q", got)
+	}
+}
+
 func TestWhatIsGrantedIs(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)

@@ -308,7 +308,8 @@ type SearchResult struct {
 	SwitchRefusalCode string `protobuf:"bytes,2,opt,name=switch_refusal_code,json=switchRefusalCode,proto3" json:"switch_refusal_code,omitempty"`
 	// With as_target_of: the account has used a session of its own in the last five minutes.
 	Online bool `protobuf:"varint,3,opt,name=online,proto3" json:"online,omitempty"`
-	// With as_target_of: who is acting as the account just now, by name.
+	// With as_target_of, for modules with the grant session.switch: who is acting as the account just
+	// now, by name.
 	ActingNames   []string `protobuf:"bytes,4,rep,name=acting_names,json=actingNames,proto3" json:"acting_names,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
