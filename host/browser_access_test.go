@@ -52,8 +52,12 @@ var adminPlaces = []place{
 	{name: "start", path: "/admin/m/impersonation/start"},
 	{name: "log", path: "/admin/m/impersonation/log", says: "127.0.0.1"},
 	{name: "log-none", path: "/admin/m/impersonation/log?actor=nobody"},
+	{name: "timeline", path: "/admin/m/impersonation/log/entry?id=1", says: "so that the log has a line"},
+	{name: "active", path: "/admin/m/impersonation/active", says: "Jane Doe"},
+	{name: "approvals", path: "/admin/m/impersonation/approvals", says: "Layla Nasser"},
 	{name: "languages", path: "/admin/m/impersonation/languages", says: "Español"},
 	{name: "who", path: "/admin/m/impersonation/who?staff=staff:3", says: "Cleo Park"},
+	{name: "who-target", path: "/admin/m/impersonation/who?staff=staff:3&target=staff:1", says: "Ann Lee"},
 	{name: "logout", path: "/logout"},
 	{name: "session", path: "/session"},
 	{name: "error-404", path: "/admin/nowhere", says: "404"},
@@ -70,6 +74,8 @@ var portalPlaces = []place{
 	{name: "portal", path: "/"},
 	{name: "portal-profile", path: "/profile"},
 	{name: "portal-company", path: "/company"},
+	{name: "portal-access", path: "/m/impersonation/access"},
+	{name: "portal-access-entry", path: "/m/impersonation/access/entry?id=1"},
 	{name: "portal-404", path: "/nowhere", says: "404"},
 	{name: "portal-logout", path: "/logout"},
 	{name: "portal-session", path: "/session"},
@@ -118,6 +124,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	}
 	arabic := newClient(t, d)
 	arabic.signIn(admin.hire(t, "Layla Nasser", "layla@example.com", "ar"))
+	admin.want(admin.post("/admin/settings/impersonation", "s_four_eyes", "true", "s_ticket", "optional"), http.StatusSeeOther)
+	admin.want(admin.post("/session/switch", "target", "staff:5", "reason", "so that there is an ask"), http.StatusForbidden)
 	rounds := []struct {
 		who    string
 		by     *client
@@ -140,6 +148,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			{name: "switched-portal", path: "/"},
 			{name: "switched-portal-profile", path: "/profile"},
 			{name: "switched-portal-company", path: "/company"},
+			{name: "switched-portal-access", path: "/m/impersonation/access", says: "Who signed in as your contacts"},
 			{name: "switched-portal-403", path: "/admin/staff", says: "403"},
 		}},
 		{"Ann as Omar", switched("contact:2"), []place{{name: "switched-arabic", path: "/"}, {name: "switched-arabic-profile", path: "/profile"}}},

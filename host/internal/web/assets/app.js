@@ -66,7 +66,7 @@
     if (button) button.disabled = true;
     const options = { method: "POST", body: form.enctype === "multipart/form-data" ? data : new URLSearchParams(data) };
     try {
-      const piece = await fetchPiece(form.action, options);
+      const piece = await fetchPiece(button && button.hasAttribute("formaction") ? button.formAction : form.action, options);
       if (piece !== null) showInModal(piece);
     } catch {
       if (button) button.disabled = false;
