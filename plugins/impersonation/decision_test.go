@@ -137,6 +137,7 @@ func TestCapsToTheSecond(t *testing.T) {
 	if got := ask1(t, kit, recheck); got.Limit != 20*time.Minute {
 		t.Errorf("a lowered cap leaves %s", got.Limit)
 	}
+	kit.Host.Settings[readOnly] = "true"
 	for _, broken := range []*sdk.SessionSwitch{nil, {StartedAt: noon}, {StartedAt: noon, ExpiresAt: noon.Add(-time.Hour)}, {StartedAt: noon, ExpiresAt: noon.Add(time.Hour), EndedAt: noon}} {
 		for _, moment := range []sdk.SwitchMoment{sdk.SwitchRecheck, sdk.SwitchExtend, sdk.SwitchElevate} {
 			if got := ask1(t, kit, sdk.SwitchQuestion{Moment: moment, Actor: ben, Target: jane, Reason: "x", Switch: broken}); got.Allowed {

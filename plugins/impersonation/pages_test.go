@@ -180,6 +180,10 @@ func TestExportAsJSONIsRecordedAndComplete(t *testing.T) {
 	if len(kit.Host.Entries) != 1 || kit.Host.Entries[0].Detail["format"] != "json" || kit.Host.Entries[0].Detail["target"] != "jane" {
 		t.Errorf("%+v", kit.Host.Entries)
 	}
+	one := kit.Post("/log/export", url.Values{"format": {"json"}, "ticket": {"t-7"}}, kit.Viewer(eve))
+	if json.Unmarshal([]byte(one.Body), &rows) != nil || len(rows) != 1 {
+		t.Errorf("of one ticket: %q", one.Body)
+	}
 	empty := kit.Post("/log/export", url.Values{"format": {"json"}, "actor": {"nobody"}}, kit.Viewer(eve))
 	if json.Unmarshal([]byte(empty.Body), &rows) != nil || len(rows) != 0 {
 		t.Errorf("%q", empty.Body)
@@ -192,7 +196,7 @@ func TestExportAsJSONIsRecordedAndComplete(t *testing.T) {
 			t.Errorf("%s: %d", name, page.Status)
 		}
 	}
-	if len(kit.Host.Entries) != 2 {
+	if len(kit.Host.Entries) != 3 {
 		t.Errorf("%d exports are recorded", len(kit.Host.Entries))
 	}
 }
