@@ -113,10 +113,12 @@ func (w *world) now(do func(*rapid.T, *request)) func(*rapid.T) {
 	}
 }
 
+func isBorrowing(b *browser) bool { return !b.session.gone && b.session.marker != nil }
+
 // borrowing is now for a session that is switched.
 func (w *world) borrowing(do func(*rapid.T, *request)) func(*rapid.T) {
 	return func(t *rapid.T) {
-		if r := w.resolve(w.drawBrowser(t, func(b *browser) bool { return !b.session.gone && b.session.marker != nil })); r != nil {
+		if r := w.resolve(w.drawBrowser(t, isBorrowing)); r != nil {
 			do(t, r)
 		}
 	}
@@ -151,7 +153,7 @@ func (w *world) overtaken(t *rapid.T) {
 				}
 			}
 		}
-		between := []func(*rapid.T){again(w.stop), again(w.stop), again(w.likelyExtend), again(w.likelyElevate), w.now(w.endByForce), w.changeAnswer, w.changeStaff, w.changeContact, w.changeCustomer, w.pass, w.sweep}
+		between := []func(*rapid.T){again(w.stop), again(w.stop), again(w.likelyExtend), again(w.likelyElevate), w.now(w.endByForce), w.changeAnswer, w.changePair, w.changeContact, w.changeCustomer, w.pass, w.sweep}
 		between[rapid.IntRange(0, len(between)-1).Draw(t, "between")](t)
 		w.actLate(t, r)
 	})(t)

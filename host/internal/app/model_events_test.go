@@ -19,7 +19,20 @@ func (w *world) changeRole(t *rapid.T) {
 }
 
 func (w *world) changeStaff(t *rapid.T) {
-	p := w.drawPerson(t, "staff", func(p *person) bool { return p.company == nil })
+	w.change(t, w.drawPerson(t, "staff", func(p *person) bool { return p.company == nil }))
+}
+
+// changePair changes the rights of somebody who is under a switch, or of whom they are.
+func (w *world) changePair(t *rapid.T) {
+	b := w.drawBrowser(t, isBorrowing)
+	actor, subject := b.session.actor, b.session.marker.subject
+	if subject.company != nil || rapid.Bool().Draw(t, "the actor's") {
+		subject = actor
+	}
+	w.change(t, subject)
+}
+
+func (w *world) change(t *rapid.T, p *person) {
 	after := *p
 	switch rapid.SampledFrom([]string{"administrator", "active", "role", "rights"}).Draw(t, "what") {
 	case "administrator":
