@@ -198,8 +198,11 @@ func (w *world) holdPeople() {
 	}
 }
 
-// ends is asked when a story is over: everybody comes back once more, long after.
+// ends is asked when a story is over: everybody comes back once more, an hour after and a day after.
 func (w *world) ends() {
+	w.clock.Advance(time.Hour)
+	w.sweep(nil)
+	w.holds(nil)
 	for _, b := range w.browsers {
 		w.resolve(b)
 		for _, secret := range b.dead {

@@ -155,3 +155,11 @@ var moments = rapid.SampledFrom([]time.Duration{time.Second, time.Second, 59 * t
 func (w *world) pass(t *rapid.T) {
 	w.clock.Advance(moments.Draw(t, "time"))
 }
+
+// passToTheLimit lets so much time pass that a switch is over, or nearly, and has its browser ask.
+func (w *world) passToTheLimit(t *rapid.T) {
+	b := w.drawBrowser(t, isBorrowing)
+	left := b.session.marker.expires.Sub(w.clock.Now()) - rapid.SampledFrom([]time.Duration{0, 0, time.Second}).Draw(t, "before it")
+	w.clock.Advance(max(0, left))
+	w.resolve(b)
+}

@@ -84,6 +84,7 @@ func (w *world) events() map[string]func(*rapid.T) {
 	add(2, "the module answers otherwise", w.changeAnswer)
 	add(1, "a decision is asked anew", w.recheck)
 	add(3, "time passes", w.pass)
+	add(2, "time is up", w.passToTheLimit)
 	add(2, "a sweep", w.sweep)
 	add(1, "a session is lost", w.loseSession)
 	return events
