@@ -342,15 +342,27 @@ func TestAKilledHostLeavesNoModuleBehind(t *testing.T) {
 // prepareHost installs and activates a module in a folder, as the command line would.
 func prepareHost(t *testing.T, folder string, k kit) {
 	t.Helper()
+	_, m, closed := hostIn(t, folder)
+	defer closed()
+	id := installHere(t, m, k).ID
+	if err := m.Activate(t.Context(), crm.Operator(), id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hostIn is a host on a folder, in this process and not started, until it is closed.
+func hostIn(t *testing.T, folder string) (a *app.App, m *Manager, closed func()) {
+	t.Helper()
 	a, db, err := openApp(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	m := managerOf(a, folder)
-	id := installHere(t, m, k).ID
-	if err := m.Activate(t.Context(), crm.Operator(), id); err != nil {
-		t.Fatal(err)
+	m = managerOf(a, folder)
+	m.timing = quick()
+	return a, m, func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -205,13 +205,8 @@ func shortFolder(t *testing.T) string {
 // and what the change needs.
 func prepareChange(t *testing.T, folder string, c versionChange) {
 	t.Helper()
-	a, db, err := openApp(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	m := managerOf(a, folder)
-	m.timing = quick()
+	_, m, closed := hostIn(t, folder)
+	defer closed()
 	if err := m.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -253,11 +248,8 @@ func copyOf(t *testing.T, folder string) string {
 // data and whose words the rest must be.
 func agrees(t *testing.T, folder string, c versionChange) string {
 	t.Helper()
-	a, db, err := openApp(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	a, _, closed := hostIn(t, folder)
+	defer closed()
 	row, err := a.Module(t.Context(), "sample")
 	if err != nil {
 		t.Fatal(err)
@@ -291,13 +283,8 @@ func wantData(t *testing.T, a *app.App, version string) {
 // right, and leave nothing else there.
 func comesUp(t *testing.T, folder string, c versionChange, killed string) {
 	t.Helper()
-	a, db, err := openApp(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	m := managerOf(a, folder)
-	m.timing = quick()
+	a, m, closed := hostIn(t, folder)
+	defer closed()
 	if err := m.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -216,79 +216,116 @@ func (r *rogue) askAll(ctx context.Context) []string {
 	return said
 }
 
+// Serve answers a page by its path: some of them go wrong before there is an answer, some in its head,
+// some in what it says, and some after it.
 func (r *rogue) Serve(q *modulev1.ServeRequest, stream grpc.ServerStreamingServer[modulev1.ServeResponse]) error {
-	head := &modulev1.ResponseHead{Status: 200, Header: map[string]string{"Content-Type": "text/html; charset=utf-8"}}
-	text := []byte("<p>fine</p>")
+	if broken, err := r.breaks(q.GetPath(), stream); broken {
+		return err
+	}
+	text := r.text(stream.Context(), q)
+	if err := stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Head{Head: head(q.GetPath())}}); err != nil {
+		return err
+	}
+	if err := sendChunk(stream, text); err != nil {
+		return err
+	}
 	switch q.GetPath() {
+	case "/big-page":
+		part := bytes.Repeat([]byte("x"), proto.MaxChunkBytes)
+		for range 1599 {
+			if err := sendChunk(stream, part); err != nil {
+				return err
+			}
+		}
+	case "/hang-body":
+		for stream.Context().Err() == nil { // a little now and then, so that it never looks idle
+			time.Sleep(50 * time.Millisecond)
+			_ = sendChunk(stream, []byte(" "))
+		}
+	}
+	return nil
+}
+
+func sendChunk(stream grpc.ServerStreamingServer[modulev1.ServeResponse], text []byte) error {
+	return stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: text}})
+}
+
+// breaks does what a page does instead of answering, and tells whether it was one of those.
+func (r *rogue) breaks(path string, stream grpc.ServerStreamingServer[modulev1.ServeResponse]) (bool, error) {
+	switch path {
 	case "/hang":
 		select {}
-	case "/status":
-		head.Status = 99
-	case "/line-break":
-		head.Header["Content-Disposition"] = "x\r\nSet-Cookie: stolen=1"
-	case "/away":
-		head.Status, head.Header["Location"] = 303, `https://elsewhere.example/`
-	case "/cookie":
-		head.Header["Set-Cookie"], head.Header["Access-Control-Allow-Origin"] = "stolen=1", "*"
-	case "/script":
-		text = []byte(`<p onclick="steal()">fine<script>steal()</script><form action="/admin/staff"><iframe src="//elsewhere.example"></p>`)
-	case "/words":
-		return status.Error(codes.Code(4242), "<script>alert(1)</script>\r\n\x1b[31mroot password?\u202e")
 	case "/kill":
 		os.Exit(3)
+	case "/words":
+		return true, status.Error(codes.Code(4242), "<script>alert(1)</script>\r\n\x1b[31mroot password?\u202e")
+	case "/garbage":
+		answer := &modulev1.ServeResponse{}
+		answer.ProtoReflect().SetUnknown([]byte{0xff, 0xff, 0xff, 0xff})
+		return true, stream.Send(answer)
+	case "/no-head":
+		return true, sendChunk(stream, []byte("<p>fine</p>"))
+	}
+	return false, nil
+}
+
+// head is the head of a page's answer.
+func head(path string) *modulev1.ResponseHead {
+	h := &modulev1.ResponseHead{Status: 200, Header: map[string]string{"Content-Type": "text/html; charset=utf-8"}}
+	switch path {
+	case "/status":
+		h.Status = 99
+	case "/line-break":
+		h.Header["Content-Disposition"] = "x\r\nSet-Cookie: stolen=1"
+	case "/away":
+		h.Status, h.Header["Location"] = 303, `https://elsewhere.example/`
+	case "/cookie":
+		h.Header["Set-Cookie"], h.Header["Access-Control-Allow-Origin"] = "stolen=1", "*"
+	}
+	return h
+}
+
+// text does what a page does, and is what it says.
+func (r *rogue) text(ctx context.Context, q *modulev1.ServeRequest) []byte {
+	switch q.GetPath() {
+	case "/script":
+		return []byte(`<p onclick="steal()">fine<script>steal()</script><form action="/admin/staff"><iframe src="//elsewhere.example"></p>`)
 	case "/log":
 		for i := range 20_000 {
 			fmt.Fprintln(os.Stderr, "line", i, strings.Repeat("x", 500))
 		}
-	case "/garbage":
-		answer := &modulev1.ServeResponse{}
-		answer.ProtoReflect().SetUnknown([]byte{0xff, 0xff, 0xff, 0xff})
-		return stream.Send(answer)
-	case "/no-head":
-		return stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: text}})
 	case "/big-message":
-		text = bytes.Repeat([]byte("x"), 100<<20)
+		return bytes.Repeat([]byte("x"), 100<<20)
 	case "/ask-on":
-		for range 16 {
-			go func() {
-				for stream.Context().Err() == nil {
-					r.askAll(stream.Context())
-				}
-			}()
-		}
-		<-stream.Context().Done()
+		r.askOn(ctx)
 	case "/swell":
-		text = []byte(r.swell(stream.Context()).Error())
+		return []byte(r.swell(ctx).Error())
 	case "/ask":
-		text, _ = json.Marshal(r.askAll(stream.Context()))
+		said, _ := json.Marshal(r.askAll(ctx))
+		return said
 	case "/publish":
-		_, err := modulev1.NewContributionServiceClient(r.host).Publish(stream.Context(), &modulev1.PublishRequest{Contributions: contributions(q.GetQuery())})
-		text = []byte(err.Error())
+		_, err := modulev1.NewContributionServiceClient(r.host).Publish(ctx, &modulev1.PublishRequest{Contributions: contributions(q.GetQuery())})
+		return []byte(err.Error())
 	case "/burn":
-		burn(stream.Context())
+		burn(ctx)
 	case "/offers":
-		text = fmt.Append(nil, r.offers.Load())
+		return fmt.Append(nil, r.offers.Load())
 	case "/try":
-		text = try(q.GetQuery())
+		return try(q.GetQuery())
 	}
-	if err := stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Head{Head: head}}); err != nil {
-		return err
+	return []byte("<p>fine</p>")
+}
+
+// askOn asks for everything, from many sides and without end.
+func (r *rogue) askOn(ctx context.Context) {
+	for range 16 {
+		go func() {
+			for ctx.Err() == nil {
+				r.askAll(ctx)
+			}
+		}()
 	}
-	for i := range map[bool]int{false: 1, true: 1600}[q.GetPath() == "/big-page"] {
-		if i == 1 {
-			text = bytes.Repeat([]byte("x"), proto.MaxChunkBytes)
-		}
-		if err := stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: text}}); err != nil {
-			return err
-		}
-	}
-	if q.GetPath() == "/hang-body" {
-		for stream.Context().Err() == nil { // a little now and then, so that it never looks idle
-			time.Sleep(50 * time.Millisecond)
-			_ = stream.Send(&modulev1.ServeResponse{Part: &modulev1.ServeResponse_Chunk{Chunk: []byte(" ")}})
-		}
-	}
-	return nil
+	<-ctx.Done()
 }
 
 // swollen are contributions of as many bytes: each two of them are one more empty item, which takes

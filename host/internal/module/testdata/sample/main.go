@@ -78,59 +78,16 @@ func sample() sdk.Module {
 		Contributions: sdk.Contributions{
 			FeatureLabelKey: "feature",
 			Capabilities:    []sdk.Capability{{Key: "staff", LabelKey: "staff"}, {Key: "customers", LabelKey: "customers"}},
-			Navbar: []sdk.NavbarItem{
-				{
-					ID: "open", LabelKey: "item", Icon: "user", Areas: []sdk.Area{sdk.AdminArea}, Action: sdk.OpenModal("/pick"),
-					Visible: sdk.All(sdk.Not(sdk.SessionSwitched()), sdk.Any(sdk.Administrator(), sdk.HasCapability("staff"))),
-				},
-				{
-					ID: "stop", LabelKey: "stop", Areas: []sdk.Area{sdk.AdminArea, sdk.PortalArea}, Attention: true,
-					Action: sdk.RestoreSession(), Visible: sdk.SessionSwitched(),
-				},
-			},
-			SettingsPages: []sdk.SettingsPage{{
-				TitleKey: "title",
-				Fields: []sdk.SettingField{
-					{Key: "closed", Kind: sdk.BoolSetting, LabelKey: "closed", HelpKey: "closed_help", Default: "false"},
-					{Key: "minutes", Kind: sdk.NumberSetting, LabelKey: "minutes", Default: "60", Min: 1, Max: 720},
-					{Key: "mode", Kind: sdk.ChoiceSetting, LabelKey: "mode", Default: "full", Choices: []sdk.SettingChoice{{Value: "full", LabelKey: "full"}, {Value: "read", LabelKey: "read"}}},
-				},
-				Notes: []sdk.SettingNote{{TextKey: "note_closed", When: sdk.SettingEquals("closed", "true")}},
-			}},
-			Pages: []sdk.Page{
-				page("/pick", http.HandlerFunc(pick)), page("/log/", http.HandlerFunc(echo)), page("/kill", http.HandlerFunc(die)),
-				page("/huge", http.HandlerFunc(huge)), page("/slow", http.HandlerFunc(slow)), page("/find", http.HandlerFunc(find)),
-				page("/audit", http.HandlerFunc(audit)), page("/language", http.HandlerFunc(language)), page("/env", http.HandlerFunc(env)),
-				page("/print", http.HandlerFunc(prints)), page("/store", http.HandlerFunc(store)), page("/away", http.HandlerFunc(away)),
-				page("/eat", http.HandlerFunc(eat)),
-				{Path: "/vault", TitleKey: "item", Areas: []sdk.Area{sdk.AdminArea, sdk.PortalArea}, Handler: http.HandlerFunc(vault), UnsafeClass: sdk.Sensitive, Visible: sdk.All()},
-			},
-			ActionLinks:    []sdk.ActionLink{{LabelKey: "settings"}, {LabelKey: "log", Page: "/log/"}},
-			AccountActions: []sdk.AccountAction{{LabelKey: "item", Icon: "user", Page: "/pick", Modal: true, Kinds: []sdk.AccountKind{sdk.Staff}}},
+			Navbar:          navbar(),
+			SettingsPages:   []sdk.SettingsPage{settings()},
+			Pages:           pages(),
+			ActionLinks:     []sdk.ActionLink{{LabelKey: "settings"}, {LabelKey: "log", Page: "/log/"}},
+			AccountActions:  []sdk.AccountAction{{LabelKey: "item", Icon: "user", Page: "/pick", Modal: true, Kinds: []sdk.AccountKind{sdk.Staff}}},
 		},
 		DecideSwitch:     decide,
 		ValidateSettings: validate,
-		Activate: func(ctx context.Context, _ sdk.Activation) error {
-			if mode == "exit-in-activate" {
-				fmt.Fprintln(os.Stderr, "activation went wrong")
-				os.Exit(9)
-			}
-			if mode == "refuse-activate" {
-				return errors.New("no")
-			}
-			if strings.HasPrefix(mode, "migrate") {
-				return migrate(ctx)
-			}
-			return nil
-		},
-		Deactivate: func(ctx context.Context) error {
-			if strings.HasPrefix(mode, "migrate") {
-				return sdk.HostOf(ctx).Storage.Put(ctx, "last", []byte(version))
-			}
-			// The host's services still answer now.
-			_, err := sdk.HostOf(ctx).Settings.All(ctx)
-			return err
-		},
+		Activate:         activate,
+		Deactivate:       deactivate,
 	}
 	if mode == "wants-capability" {
 		m.Contributions.Capabilities = append(m.Contributions.Capabilities, sdk.Capability{Key: "everything", LabelKey: "item"})
@@ -139,6 +96,65 @@ func sample() sdk.Module {
 		m.Contributions.Navbar[0].Icon = "<script>"
 	}
 	return m
+}
+
+func navbar() []sdk.NavbarItem {
+	return []sdk.NavbarItem{
+		{
+			ID: "open", LabelKey: "item", Icon: "user", Areas: []sdk.Area{sdk.AdminArea}, Action: sdk.OpenModal("/pick"),
+			Visible: sdk.All(sdk.Not(sdk.SessionSwitched()), sdk.Any(sdk.Administrator(), sdk.HasCapability("staff"))),
+		},
+		{
+			ID: "stop", LabelKey: "stop", Areas: []sdk.Area{sdk.AdminArea, sdk.PortalArea}, Attention: true,
+			Action: sdk.RestoreSession(), Visible: sdk.SessionSwitched(),
+		},
+	}
+}
+
+func settings() sdk.SettingsPage {
+	return sdk.SettingsPage{
+		TitleKey: "title",
+		Fields: []sdk.SettingField{
+			{Key: "closed", Kind: sdk.BoolSetting, LabelKey: "closed", HelpKey: "closed_help", Default: "false"},
+			{Key: "minutes", Kind: sdk.NumberSetting, LabelKey: "minutes", Default: "60", Min: 1, Max: 720},
+			{Key: "mode", Kind: sdk.ChoiceSetting, LabelKey: "mode", Default: "full", Choices: []sdk.SettingChoice{{Value: "full", LabelKey: "full"}, {Value: "read", LabelKey: "read"}}},
+		},
+		Notes: []sdk.SettingNote{{TextKey: "note_closed", When: sdk.SettingEquals("closed", "true")}},
+	}
+}
+
+func pages() []sdk.Page {
+	return []sdk.Page{
+		page("/pick", http.HandlerFunc(pick)), page("/log/", http.HandlerFunc(echo)), page("/kill", http.HandlerFunc(die)),
+		page("/huge", http.HandlerFunc(huge)), page("/slow", http.HandlerFunc(slow)), page("/find", http.HandlerFunc(find)),
+		page("/audit", http.HandlerFunc(audit)), page("/language", http.HandlerFunc(language)), page("/env", http.HandlerFunc(env)),
+		page("/print", http.HandlerFunc(prints)), page("/store", http.HandlerFunc(store)), page("/away", http.HandlerFunc(away)),
+		page("/eat", http.HandlerFunc(eat)),
+		{Path: "/vault", TitleKey: "item", Areas: []sdk.Area{sdk.AdminArea, sdk.PortalArea}, Handler: http.HandlerFunc(vault), UnsafeClass: sdk.Sensitive, Visible: sdk.All()},
+	}
+}
+
+func activate(ctx context.Context, _ sdk.Activation) error {
+	if mode == "exit-in-activate" {
+		fmt.Fprintln(os.Stderr, "activation went wrong")
+		os.Exit(9)
+	}
+	if mode == "refuse-activate" {
+		return errors.New("no")
+	}
+	if strings.HasPrefix(mode, "migrate") {
+		return migrate(ctx)
+	}
+	return nil
+}
+
+func deactivate(ctx context.Context) error {
+	if strings.HasPrefix(mode, "migrate") {
+		return sdk.HostOf(ctx).Storage.Put(ctx, "last", []byte(version))
+	}
+	// The host's services still answer now.
+	_, err := sdk.HostOf(ctx).Settings.All(ctx)
+	return err
 }
 
 // migrate brings the module's own data to this version's form, as modules do when they are activated,
