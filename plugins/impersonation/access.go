@@ -115,7 +115,7 @@ func (v *accessView) allows(r *http.Request, p *pages, customer int64) error {
 		return nil
 	}
 	if chosen.By != "" {
-		v.Chosen = v.T("access_by", "name", chosen.By, "time", stampOf(chosen.At, viewer.Location()).Text)
+		v.Chosen = v.T("access_by", "name", chosen.By, "time", timeWord(chosen.At, viewer.Location()))
 	}
 	selected := chosen.Choice
 	if selected == choseNothing {
@@ -144,7 +144,7 @@ func (v *accessView) allowed(p policy, chosen consent, now time.Time, zone *time
 	case !p.customersDecide:
 		return v.T("access_not_asked")
 	case chosen.Choice == choseAsk && chosen.open(now):
-		return v.T("access_open", "until", stampOf(chosen.Until, zone).Text)
+		return v.T("access_open", "until", timeWord(chosen.Until, zone))
 	case chosen.allows(p, now):
 		return v.T("access_allowed")
 	case chosen.Choice == choseNever:
@@ -212,6 +212,7 @@ func ownRecord(r *http.Request) (sdk.SessionSwitch, error) {
 type accessEntryView struct {
 	view
 	logRow
+	At          string // when it began, within a sentence
 	Events      []eventRow
 	Failed      bool // what happened can't be read now
 	First, Next string
@@ -230,7 +231,7 @@ func (p *pages) accessEntry(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v := accessEntryView{view: viewOf(r), Failed: failed}
-	v.logRow = p.row(v.Words, viewer.Location(), record)
+	v.logRow, v.At = p.row(v.Words, viewer.Location(), record), timeWord(record.StartedAt, viewer.Location())
 	for _, event := range list {
 		v.Events = append(v.Events, eventRowOf(v.Words, viewer.Location(), event))
 	}

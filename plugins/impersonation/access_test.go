@@ -73,14 +73,14 @@ func TestCustomerChoosesOpensAndWithdraws(t *testing.T) {
 	if may() {
 		t.Error("never, and it may")
 	}
-	mustHold(t, kit.Get("/access", viewer), "never sign in", "Chosen by Jane Doe, 2026-11-20 12:00", `value="never" checked`)
+	mustHold(t, kit.Get("/access", viewer), "never sign in", "Chosen by Jane Doe, \u20662026-11-20 12:00", `value="never" checked`)
 	choose("choice", "ask")
 	mustHold(t, kit.Get("/access", viewer), "until you allow it", "1 hour", "1 day", "7 days")
 	mustLack(t, kit.Get("/access", viewer), "Withdraw")
 	for hours, last := range map[string]time.Duration{"1": time.Hour, "24": 24 * time.Hour, "168": 7 * 24 * time.Hour} {
 		c.now = noon
 		choose("choice", "ask", "hours", hours)
-		mustHold(t, kit.Get("/access", viewer), "Withdraw", "until "+noon.Add(last).Format("2006-01-02 15:04"))
+		mustHold(t, kit.Get("/access", viewer), "Withdraw", "until \u2066"+noon.Add(last).Format("2006-01-02 15:04"))
 		c.now = noon.Add(last - time.Second)
 		if !may() {
 			t.Errorf("%s hours: closed too early", hours)

@@ -128,8 +128,12 @@ func (p *pages) askForApproval(ctx context.Context, f facts) error {
 	if !tell {
 		return nil
 	}
+	text := "notice_approval"
+	if f.reason != "" {
+		text = "notice_approval_reason"
+	}
 	err = sdk.HostOf(ctx).Notices.Send(ctx, sdk.Notice{
-		To: f.actor.Key, ToAdministrators: true, TextKey: "notice_approval", Page: "/approvals", Mail: true,
+		To: f.actor.Key, ToAdministrators: true, TextKey: text, Page: "/approvals", Mail: true,
 		Args: map[string]string{"actor": f.actor.Name, "target": f.target.Name, "reason": f.reason},
 	})
 	if err != nil {

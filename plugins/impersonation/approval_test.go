@@ -190,7 +190,7 @@ func TestRefusedAskIsTold(t *testing.T) {
 		t.Errorf("answered twice: %d", page.Status)
 	}
 	c.now = c.now.Add(10*time.Minute + time.Second)
-	if got := start(); got.RefusalKey != "refused_approval_asked" || kit.Host.Sent[len(kit.Host.Sent)-1].TextKey != "notice_approval" {
+	if got := start(); got.RefusalKey != "refused_approval_asked" || kit.Host.Sent[len(kit.Host.Sent)-1].TextKey != "notice_approval_reason" {
 		t.Errorf("%+v", got)
 	}
 }

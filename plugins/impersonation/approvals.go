@@ -21,7 +21,7 @@ type approvalsView struct {
 type approvalRow struct {
 	Who, AsWhom, Reason, Ticket string
 	Actor, Target, Version      string
-	Asked, Until                stamp
+	Between                     string
 	Own                         bool
 }
 
@@ -56,12 +56,12 @@ func (p *pages) approvals(w http.ResponseWriter, r *http.Request) error {
 			v.Rows = append(v.Rows, approvalRow{
 				Who: asked.Actor, AsWhom: asked.Target, Reason: asked.Reason, Ticket: asked.Ticket,
 				Actor: actor.String(), Target: target.String(), Version: asked.version(),
-				Asked: stampOf(asked.At, viewer.Location()), Until: stampOf(asked.At.Add(approvalAge), viewer.Location()),
-				Own: actor == viewer.Actor.Key,
+				Between: v.T("approval_between", "from", timeWord(asked.At, viewer.Location()), "until", timeWord(asked.At.Add(approvalAge), viewer.Location())),
+				Own:     actor == viewer.Actor.Key,
 			})
 		}
 	}
-	slices.SortStableFunc(v.Rows, func(a, b approvalRow) int { return cmp.Compare(b.Asked.Machine, a.Asked.Machine) })
+	slices.SortStableFunc(v.Rows, func(a, b approvalRow) int { return cmp.Compare(b.Between, a.Between) })
 	return render(w, http.StatusOK, "approvals.html", v)
 }
 

@@ -204,8 +204,12 @@ func seconds(record sdk.SessionSwitch) string {
 	return fmt.Sprint(int(record.EndedAt.Sub(record.StartedAt).Seconds()))
 }
 
+// inOrder takes away the marks that only a screen needs.
+var inOrder = strings.NewReplacer("\u2066", "", "\u2069", "")
+
 // harmless keeps a spreadsheet from taking a cell for a formula.
 func harmless(cell string) string {
+	cell = inOrder.Replace(cell)
 	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
 		return "'" + cell
 	}

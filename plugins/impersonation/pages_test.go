@@ -63,7 +63,9 @@ func TestPickerPutsPinnedAndRecentFirst(t *testing.T) {
 	}
 	// Everyone together, by name, those who can't be become last with the reason.
 	list, all = values("/search?kind=all&q=a")
-	if len(list) < 6 || !slices.ContainsFunc(all, func(f found) bool { return f.Value == abe.Key.String() && strings.Contains(f.Detail, "needs another administrator") }) {
+	if len(list) < 6 || !slices.ContainsFunc(all, func(f found) bool {
+		return f.Value == abe.Key.String() && strings.Contains(f.Detail, "needs another administrator")
+	}) {
 		t.Errorf("%+v", all)
 	}
 	kit.Host.Stored[consentKey(1)] = []byte(`{"choice":"never"}`)
@@ -136,7 +138,7 @@ func TestTimelineTellsAllThatHappened(t *testing.T) {
 	for _, viewer := range []sdk.Viewer{kit.Viewer(ann), kit.Viewer(eve)} {
 		page := kit.Get("/log/entry?id=1", viewer)
 		mustHold(t, page, "Ben Ortiz", "Jane Doe", "the invoice", "T-7", "Ended by an administrator", "Ann Lee", "Extended: 2",
-			"Read-only, then full from 2026-11-20 12:03", "2026-11-20 12:00:01", "Company &lt;b&gt;", "/company", "a: 1", "b: 2", "(session_switched)", "something new",
+			"Read-only, then full from \u20662026-11-20 12:03", "2026-11-20 12:00:01", "Company &lt;b&gt;", "/company", "a: 1", "b: 2", "(session_switched)", "something new",
 			`href="/admin/m/impersonation/log/entry?id=1&amp;after=100" rel="next"`, `href="/admin/m/impersonation/log?actor_id=staff%3A2"`)
 		mustLack(t, page, "c: ")
 	}

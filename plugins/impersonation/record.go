@@ -64,11 +64,17 @@ func howEnded(words sdk.Words, record sdk.SessionSwitch) string {
 func modeWord(words sdk.Words, zone *time.Location, record sdk.SessionSwitch) string {
 	switch {
 	case !record.ElevatedAt.IsZero():
-		return words.T("mode_elevated", "time", stampOf(record.ElevatedAt, zone).Text)
+		return words.T("mode_elevated", "time", timeWord(record.ElevatedAt, zone))
 	case record.Mode == sdk.Full:
 		return words.T("mode_full")
 	}
 	return words.T("mode_read_only")
+}
+
+// timeWord is a time within a sentence, which may be written from right to left: the marks around it
+// keep its parts in order.
+func timeWord(t time.Time, zone *time.Location) string {
+	return "\u2066" + stampOf(t, zone).Text + "\u2069"
 }
 
 func stampOf(t time.Time, zone *time.Location) stamp {
