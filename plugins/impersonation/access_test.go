@@ -148,8 +148,12 @@ func TestAttacksOnACustomersChoice(t *testing.T) {
 		t.Errorf("another customer ends it: %d", page.Status)
 	}
 	for _, form := range []url.Values{
-		{}, {"choice": {"sometimes"}}, {"choice": {"ask"}, "hours": {"100000"}}, {"choice": {"ask"}, "hours": {"-1"}},
-		{"choice": {"ask"}, "hours": {"x"}}, {"choice": {"always"}, "hours": {"1"}},
+		{},
+		{"choice": {"sometimes"}},
+		{"choice": {"ask"}, "hours": {"100000"}},
+		{"choice": {"ask"}, "hours": {"-1"}},
+		{"choice": {"ask"}, "hours": {"x"}},
+		{"choice": {"always"}, "hours": {"1"}},
 	} {
 		if page := kit.Post("/access/choice", form, kit.Viewer(jane)); page.Status != http.StatusUnprocessableEntity {
 			t.Errorf("%v: %d", form, page.Status)
@@ -171,7 +175,8 @@ func TestCustomerSeesItsOwnAndEndsIt(t *testing.T) {
 		{ID: 4, Actor: ann.Key, ActorName: "Ann Lee", Subject: ben.Key, SubjectName: "Ben Ortiz", StartedAt: noon, Reason: "among staff"},
 	}
 	kit.Host.Events = map[int64][]sdk.SwitchEvent{1: {
-		{At: noon, Kind: sdk.EventStarted, Text: "Started"}, {At: noon, Kind: sdk.EventPage, Text: "Company details"},
+		{At: noon, Kind: sdk.EventStarted, Text: "Started"},
+		{At: noon, Kind: sdk.EventPage, Text: "Company details"},
 		{At: noon, Kind: sdk.EventChange, Text: "Company saved", Object: "customer:1", Detail: map[string]string{"phone": "1 → 2"}},
 		{At: noon, Kind: sdk.EventRefused, Text: "Change password"},
 	}}

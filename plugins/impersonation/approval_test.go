@@ -164,7 +164,9 @@ func TestNobodyApprovesWhatTheyMayNot(t *testing.T) {
 	mustHold(t, kit.Get("/approvals", kit.Viewer(zoe)), "Nobody asks for an approval")
 	form.Set("version", ask{At: noon.Add(time.Minute)}.version())
 	for _, wrong := range []url.Values{
-		form, {"actor": {"staff:1"}, "target": {"staff:7"}, "answer": {"yes"}}, {"actor": {"x"}, "target": {"staff:6"}, "answer": {"yes"}},
+		form,
+		{"actor": {"staff:1"}, "target": {"staff:7"}, "answer": {"yes"}},
+		{"actor": {"x"}, "target": {"staff:6"}, "answer": {"yes"}},
 		{"actor": {"staff:1"}, "target": {"staff:6"}, "answer": {"maybe"}},
 	} {
 		if page := kit.Post("/approvals/answer", wrong, kit.Viewer(zoe)); page.Status < 400 {

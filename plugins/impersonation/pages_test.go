@@ -22,7 +22,8 @@ func TestPickerPutsPinnedAndRecentFirst(t *testing.T) {
 	}
 	kit.Host.Switches = []sdk.SessionSwitch{
 		past(1, rosa, time.Hour), past(2, omar, 2*time.Hour), past(3, rosa, 3*time.Hour), past(4, eve, 4*time.Hour),
-		{ID: 5, Actor: ben.Key, Subject: jane.Key, StartedAt: noon, EndedAt: noon}, {Actor: ann.Key, Subject: jane.Key, StartedAt: noon, RefusalCode: "refused_no_reason"},
+		{ID: 5, Actor: ben.Key, Subject: jane.Key, StartedAt: noon, EndedAt: noon},
+		{Actor: ann.Key, Subject: jane.Key, StartedAt: noon, RefusalCode: "refused_no_reason"},
 	}
 	kit.Host.Online = map[sdk.AccountKey]bool{rosa.Key: true}
 	kit.Host.Acting = map[sdk.AccountKey][]string{omar.Key: {"Ben Ortiz"}}

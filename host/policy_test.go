@@ -1,0 +1,144 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const impersonationPages = "/m/impersonation"
+
+// Four eyes, on the real program: asked, approved by another administrator, good for one start.
+func TestAnAdministratorNeedsAnothersApproval(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin, other := signedInClient(t, d, ann), newClient(t, d)
+	other.signIn(admin.hire(t, "Zoe Quinn", "zoe@example.com", "en"))
+	admin.want(admin.post("/admin/settings/impersonation", "s_four_eyes", "true"), http.StatusSeeOther)
+
+	asked := admin.post("/session/switch", "target", "staff:5", "reason", "the invoice")
+	admin.want(asked, http.StatusForbidden)
+	if !strings.Contains(asked.text(), "Administrators have been asked") {
+		t.Errorf("%s", asked.text())
+	}
+	if page := other.get("/admin"); !strings.Contains(page.text(), "Ann Lee asks to become Zoe Quinn, an administrator. Reason: the invoice") {
+		t.Errorf("Zoe isn't told: %s", page.text())
+	}
+	version := regexp.MustCompile(`name="version" value="([^"]+)"`).FindStringSubmatch(other.get("/admin" + impersonationPages + "/approvals").Body)
+	if version == nil {
+		t.Fatal("the ask isn't on the page")
+	}
+	answer := []string{"actor", "staff:1", "target", "staff:5", "answer", "yes", "version", version[1]}
+	admin.want(admin.post("/admin"+impersonationPages+"/approvals/answer", answer...), http.StatusForbidden)
+	admin.want(admin.post("/session/switch", "target", "staff:5"), http.StatusForbidden)
+
+	version = regexp.MustCompile(`name="version" value="([^"]+)"`).FindStringSubmatch(other.get("/admin" + impersonationPages + "/approvals").Body)
+	answer[len(answer)-1] = version[1]
+	other.want(other.post("/admin"+impersonationPages+"/approvals/answer", answer...), http.StatusSeeOther)
+	if page := admin.get("/admin"); !strings.Contains(page.text(), "Zoe Quinn has approved that you become Zoe Quinn") {
+		t.Errorf("Ann isn't told: %s", page.text())
+	}
+	admin.want(admin.post("/session/switch", "target", "staff:5"), http.StatusSeeOther)
+	admin.want(admin.post("/session/restore"), http.StatusSeeOther)
+	admin.want(admin.post("/session/switch", "target", "staff:5"), http.StatusForbidden)
+	if page := other.get("/admin/activity"); !strings.Contains(page.text(), "impersonation approved") {
+		t.Error("the approval isn't in the Activity Log")
+	}
+}
+
+// The customer's side, on the real program: what runs ends at once, by "End now" and by "Never".
+func TestACustomerEndsAndForbidsSupportAccess(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin, colleague, customer := signedInClient(t, d, ann), signedInClient(t, d, ben), signedInClient(t, d, jane)
+	bystander := signedInClient(t, d, omar)
+	admin.want(admin.post("/admin/settings/impersonation", "s_tell_subject", "portal", "s_ticket", "optional"), http.StatusSeeOther)
+	start := func(target string) answer {
+		return colleague.post("/session/switch", "target", target, "reason", "the invoice", "ticket", "T-7")
+	}
+	isBen := func(want bool) {
+		t.Helper()
+		if page := colleague.get("/session"); strings.Contains(page.text(), "ben@example.com") != want {
+			t.Errorf("who is it: %s", page.text())
+		}
+	}
+	colleague.want(start("contact:2"), http.StatusSeeOther)
+	isBen(false)
+	colleague.want(colleague.get(impersonationPages+"/access"), http.StatusForbidden) // Omar hasn't the right
+	page := customer.get(impersonationPages + "/access")
+	for _, says := range []string{"Ben Ortiz", "Omar Haddad", "the invoice", "T-7", "Active now"} {
+		if !strings.Contains(page.text(), says) {
+			t.Errorf("lacks %q: %s", says, page.text())
+		}
+	}
+	id := regexp.MustCompile(`name="id" value="(\d+)"`).FindStringSubmatch(page.Body)
+	if id == nil {
+		t.Fatal("nothing can be ended")
+	}
+	bystander.want(bystander.post(impersonationPages+"/access/end", "id", id[1]), http.StatusForbidden)
+	customer.want(customer.post(impersonationPages+"/access/end", "id", id[1]), http.StatusSeeOther)
+	isBen(true)
+	if page := admin.get("/admin" + impersonationPages + "/log"); !strings.Contains(page.text(), "Ended by the customer") || !strings.Contains(page.text(), "Jane Doe") {
+		t.Errorf("the log says %s", page.text())
+	}
+	if page := bystander.get("/"); !strings.Contains(page.Body, "Ben Ortiz") {
+		t.Errorf("Omar isn't told: %s", page.text())
+	}
+
+	colleague.want(start("contact:2"), http.StatusSeeOther)
+	isBen(false)
+	customer.want(customer.post(impersonationPages+"/access/choice", "choice", "never"), http.StatusSeeOther)
+	isBen(true)
+	if refused := start("contact:1"); refused.Status != http.StatusForbidden || !strings.Contains(refused.text(), "doesn't allow support access") {
+		t.Errorf("%d %s", refused.Status, refused.text())
+	}
+	colleague.want(start("contact:3"), http.StatusSeeOther) // Globex has chosen nothing
+	colleague.want(colleague.post("/session/restore"), http.StatusSeeOther)
+	customer.want(customer.post(impersonationPages+"/access/choice", "choice", "ask", "hours", "1"), http.StatusSeeOther)
+	colleague.want(start("contact:1"), http.StatusSeeOther)
+	// Under the borrowed name the customer's choice can't be made, nor anything ended.
+	colleague.want(colleague.post(impersonationPages+"/access/choice", "choice", "always"), http.StatusForbidden)
+	if page := colleague.get(impersonationPages + "/access"); page.Status != http.StatusOK || strings.Contains(page.text(), "End now") {
+		t.Errorf("%d %s", page.Status, page.text())
+	}
+	customer.want(customer.post(impersonationPages+"/access/choice", "choice", "ask", "withdraw", "yes"), http.StatusSeeOther)
+	isBen(true)
+}
+
+// The timeline, and both exports, of what was really done.
+func TestATimelineTellsWhatWasDone(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin := signedInClient(t, d, ann)
+	admin.want(admin.post("/session/switch", "target", "contact:1", "reason", "=1+1"), http.StatusSeeOther)
+	admin.want(admin.get("/company"), http.StatusOK)
+	admin.want(admin.post("/company", "phone", "+44 20 7946 0000", "company", "Acme Ltd"), http.StatusSeeOther)
+	admin.want(admin.post("/profile/password", "old_password", "x", "password", "y", "repeat", "y"), http.StatusForbidden)
+	admin.want(admin.post("/session/restore"), http.StatusSeeOther)
+
+	page := admin.get("/admin" + impersonationPages + "/log/entry?id=1")
+	for _, says := range []string{"Started", "Page seen", "/company", "Changed", "Refused", "Ended", "=1+1"} {
+		if !strings.Contains(page.text(), says) {
+			t.Errorf("the timeline lacks %q: %s", says, page.text())
+		}
+	}
+	entry := signedInClient(t, d, jane).get(impersonationPages + "/access/entry?id=1")
+	if !strings.Contains(entry.text(), "Changed") || strings.Contains(entry.text(), "Page seen") {
+		t.Errorf("Jane sees %s", entry.text())
+	}
+	for format, says := range map[string]string{"csv": "'=1+1", "json": `"reason":"=1+1"`} {
+		file := admin.post("/admin"+impersonationPages+"/log/export", "format", format)
+		if file.Status != http.StatusOK || !strings.Contains(file.Body, says) || !strings.HasSuffix(file.Header.Get("Content-Disposition"), "."+format) {
+			t.Errorf("%s: %d %v %s", format, file.Status, file.Header, file.Body)
+		}
+	}
+	admin.want(admin.get("/admin"+impersonationPages+"/log/export?format=csv"), http.StatusMethodNotAllowed)
+	if page := admin.get("/admin" + impersonationPages + "/active"); strings.Contains(page.text(), "No:") || !strings.Contains(page.text(), "The way back to oneself can be reached") {
+		t.Errorf("the self-check says %s", page.text())
+	}
+	if page := admin.get("/admin" + impersonationPages + "/who?" + url.Values{"staff": {"staff:3"}, "target": {"contact:1"}}.Encode()); !strings.Contains(page.text(), "Cleo Park may not become Jane Doe") {
+		t.Errorf("%s", page.text())
+	}
+}
