@@ -128,7 +128,7 @@ func TestAModuleMayAskForEverythingWhileItIsDeactivated(t *testing.T) {
 	t.Parallel()
 	s := besiege(t)
 	s.m.timing.deactivate = 10 * time.Second
-	if err := s.enter("deactivate-asks", `[{ "name": "session.switch", "why": "a" }, { "name": "directory.read", "why": "b" }, { "name": "audit.write", "why": "c" }]`); err != nil {
+	if err := s.enter("deactivate-asks", `[{ "name": "session.switch", "why": "a" }, { "name": "directory.read", "why": "b" }, { "name": "audit.write", "why": "c" }, { "name": "notice.send", "why": "d" }]`); err != nil {
 		t.Fatal(err)
 	}
 	promptly(t, "deactivate", func() {
