@@ -142,3 +142,72 @@ func TestATimelineTellsWhatWasDone(t *testing.T) {
 		t.Errorf("%s", page.text())
 	}
 }
+
+// Reading only at first, more by a reason and the own password, longer by a reason, and no longer
+// than the cap: by the module's policy and the host's pages.
+func TestReadOnlyIsRaisedAndExtendedByPolicy(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin := signedInClient(t, d, ann)
+	if page := admin.post("/admin/settings/impersonation", "s_time_limit", "90", "s_hard_cap", "60"); page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.text(), "can't be shorter than the time limit") {
+		t.Errorf("%d %s", page.Status, page.text())
+	}
+	admin.want(admin.post("/admin/settings/impersonation", "s_read_only", "true", "s_reason", "required", "s_hard_cap", "61"), http.StatusSeeOther)
+	if page := admin.post("/session/switch", "target", "contact:1"); page.Status != http.StatusForbidden || !strings.Contains(page.text(), "A reason is required") {
+		t.Errorf("%d %s", page.Status, page.text())
+	}
+	admin.want(admin.post("/session/switch", "target", "contact:1", "reason", "the invoice"), http.StatusSeeOther)
+	admin.want(admin.post("/company", "phone", "1", "company", "Acme Ltd"), http.StatusForbidden)
+	if page := admin.post("/session/elevate", "reason", "to correct it", "password", "wrong"); page.Status < 400 {
+		t.Errorf("raised with a wrong password: %d", page.Status)
+	}
+	admin.want(admin.post("/session/elevate", "reason", "to correct it", "password", demoPassword), http.StatusSeeOther)
+	admin.want(admin.post("/company", "phone", "2", "company", "Acme Ltd"), http.StatusSeeOther)
+	d.exec(t, `UPDATE session_switches SET started_at = started_at - 600000, expires_at = expires_at - 600000`)
+	if page := admin.post("/session/extend", "reason", "it takes longer"); page.Status != http.StatusSeeOther {
+		t.Errorf("extend: %d %s", page.Status, page.text())
+	}
+	if page := admin.post("/session/extend", "reason", "and longer"); page.Status != http.StatusForbidden || !strings.Contains(page.text(), "longest time") {
+		t.Errorf("beyond the cap: %d %s", page.Status, page.text())
+	}
+	admin.want(admin.post("/session/restore"), http.StatusSeeOther)
+	page := admin.get("/admin" + impersonationPages + "/log")
+	for _, says := range []string{"Read-only, then full from", "Extended: 1"} {
+		if !strings.Contains(page.text(), says) {
+			t.Errorf("the log lacks %q: %s", says, page.text())
+		}
+	}
+}
+
+// The picker by keyboard alone: everyone in one search, pinned without leaving the modal.
+func TestPickingAcrossKindsAndPinning(t *testing.T) {
+	t.Parallel()
+	p := signedIn(t, runDemo(t), ann)
+	p.openModal()
+	p.dialog().Choose("User Type", "Everyone")
+	p.dialog().SeeOptions("User", "ros", "Rosa Diaz (Globex)")
+	p.dialog().Choose("User", "Rosa Diaz (Globex)")
+	p.dialog().Click("button", "Pin this user")
+	p.dialog().See("Pinned users")
+	p.dialog().SeeRole("button", "Unpin Rosa Diaz (Globex)")
+	p.dialog().Choose("User Type", "Everyone")
+	p.dialog().SeeOptions("User", "ros", "Rosa Diaz (Globex)")
+	p.dialog().Click("button", "Unpin Rosa Diaz (Globex)")
+	p.dialog().SeeRole("button", "Impersonate")
+	if p.dialog().HasRole("button", "Unpin Rosa Diaz (Globex)") {
+		t.Error("she is pinned still")
+	}
+	p.dialog().Fill("Reason", "the invoice")
+	p.dialog().Click("button", "Impersonate")
+	p.SeeRole("button", "Stop Impersonation")
+	p.stop()
+	// Whom she was last comes first, before those whose names do.
+	var first string
+	p.openModal()
+	p.dialog().Choose("User Type", "Customer")
+	p.dialog().SeeOptions("User", "", "Jane Doe (Acme Ltd)", "Omar Haddad (Acme Ltd)", "Rosa Diaz (Globex)")
+	p.Eval(`document.querySelector('[role=option]').innerText`, &first)
+	if !strings.HasPrefix(first, "Rosa Diaz") {
+		t.Errorf("first is %q", first)
+	}
+}

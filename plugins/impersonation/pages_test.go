@@ -286,7 +286,7 @@ func TestPagesSpeakEveryLanguage(t *testing.T) {
 	english := readLanguage(t, "en")
 	for _, tag := range shippedLanguages(t) {
 		for path, who := range map[string]sdk.Account{
-			"/start?kind=all": ann, "/log": ann, "/log/entry?id=1": ann, "/active": ann, "/approvals": abe, "/who?staff=staff:2&target=contact:1": ann,
+			"/start?kind=all": ann, "/log": ann, "/log/entry?id=1": ann, "/active": ann, "/approvals": abe, "/who?staff=staff:2&target=contact:1": ann, "/who?staff=staff:3": ann,
 			"/access": jane, "/access/entry?id=1": jane,
 		} {
 			viewer := kit.Viewer(who)
@@ -299,6 +299,9 @@ func TestPagesSpeakEveryLanguage(t *testing.T) {
 				if strings.Count(key, "_") > 0 && (strings.Contains(page.Body, ">"+key+"<") || strings.Contains(page.Body, `"`+key+`"`)) {
 					t.Errorf("%s %s shows the key %s", tag, path, key)
 				}
+			}
+			if left := placeholder.FindString(page.Body); left != "" {
+				t.Errorf("%s %s: %s is not filled in", tag, path, left)
 			}
 			mustLack(t, page, "style=", "<script", "onclick", "<no value>")
 		}

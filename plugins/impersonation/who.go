@@ -175,7 +175,7 @@ func (v *whoView) section(viewer sdk.Viewer, may, mayNot, whom string, f facts, 
 	if slices.ContainsFunc(s.Rules, func(rule whoRule) bool { return !rule.Holds }) {
 		title = mayNot
 	}
-	s.Title = v.T(title, "name", f.actor.Name, "whom", whom)
+	s.Title = v.T(title, "name", f.actor.Name, "kind", whom, "whom", whom)
 	v.Sections = append(v.Sections, s)
 }
 
