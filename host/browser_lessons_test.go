@@ -24,6 +24,7 @@ func TestWhatWentWrongElsewhere(t *testing.T) {
 		"switches never nest":                                switchesNeverNest,
 		"nobody becomes more than they are":                  nobodyBecomesMoreThanTheyAre,
 		"banner stands on every page":                        bannerStandsOnEveryPage,
+		"banner covers nothing":                              bannerCoversNothing,
 		"sign in leads nowhere else":                         signInLeadsNowhereElse,
 		"banner speaks the actor's language":                 bannerSpeaksTheActorsLanguage,
 		"focus goes into the modal and back":                 focusGoesIntoTheModalAndBack,

@@ -187,3 +187,39 @@ func TestExpiredSignInKeepsTheForm(t *testing.T) {
 		t.Errorf("the city is %q", got)
 	}
 }
+
+// gitlab's concern: what allows it is switched off meanwhile. By its own switch, by being deactivated
+// and by being uninstalled: whoever is somebody else is themselves with the next request, and can't
+// become anybody any more.
+func TestWhateverTakesTheModuleAwayEndsTheSwitch(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin, colleague := signedInClient(t, d, ann), signedInClient(t, d, ben)
+	gone := func(how string) {
+		t.Helper()
+		if got := colleague.get("/"); got.Status != http.StatusSeeOther || got.Header.Get("Location") != "/admin" {
+			t.Errorf("%s: %d to %q", how, got.Status, got.Header.Get("Location"))
+		}
+		colleague.want(colleague.get("/admin"), http.StatusOK, "You are no longer signed in as Jane Doe", "Ben Ortiz")
+		if got := colleague.post("/session/switch", "target", "contact:1"); got.Status < 400 {
+			t.Errorf("%s, and still one becomes somebody: %d", how, got.Status)
+		}
+	}
+	begin := func() {
+		t.Helper()
+		colleague.want(colleague.post("/session/switch", "target", "contact:1"), http.StatusSeeOther)
+		colleague.want(colleague.get("/"), http.StatusOK, "You (Ben Ortiz) are signed in as Jane Doe")
+	}
+	begin()
+	admin.settings(true, true, true)
+	gone("the switch of the module itself")
+	admin.settings(false, true, true)
+	begin()
+	admin.want(admin.post("/admin/modules/impersonation/deactivate"), http.StatusSeeOther)
+	gone("deactivated")
+	admin.want(admin.post("/admin/modules/impersonation/activate"), http.StatusSeeOther)
+	begin()
+	admin.want(admin.post("/admin/modules/impersonation/deactivate"), http.StatusSeeOther)
+	admin.want(admin.post("/admin/modules/impersonation/uninstall", "data", "keep"), http.StatusSeeOther)
+	gone("uninstalled")
+}

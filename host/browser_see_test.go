@@ -34,6 +34,50 @@ func bannerStandsOnEveryPage(t *testing.T, d demo) {
 	}
 }
 
+// filament #61, #62, #142, #151: a banner that floats covers menus, dialogs and messages, or is wider
+// than the screen. This one takes its own room, on paper too, and in both directions of writing.
+func bannerCoversNothing(t *testing.T, d demo) {
+	p := signedIn(t, d, ann)
+	for _, target := range []string{"Jane Doe (Acme Ltd)", "Omar Haddad (Acme Ltd)", "Cleo Park"} {
+		kind := "Customer"
+		if target == "Cleo Park" {
+			kind = "Staff"
+		}
+		p.Viewport(1440, 900)
+		p.impersonate(kind, target)
+		for _, width := range []int64{320, 768, 1440} {
+			p.Viewport(width, 800)
+			for _, paper := range []bool{false, true} {
+				p.Print(paper)
+				if over := p.Overflow(); over != "" {
+					t.Errorf("as %s at %d px, printed %t: %s", target, width, paper, over)
+				}
+				var hurt string
+				p.Eval(`(() => {
+					const banner = document.querySelector('.switch-banner')
+					if (!banner.checkVisibility() || banner.offsetHeight < 10 || !banner.innerText.includes('Ann Lee')) return 'it is not to be seen'
+					const others = [...document.querySelectorAll('aside, header, main, .navbar')].filter(e => e.checkVisibility())
+					for (const part of [...banner.children].filter(e => !e.matches('.visually-hidden'))) {
+						const at = part.getBoundingClientRect()
+						const over = others.find(e => {
+							const r = e.getBoundingClientRect()
+							return r.width * r.height > 0 && Math.min(r.right, at.right) - Math.max(r.left, at.left) > 1 && Math.min(r.bottom, at.bottom) - Math.max(r.top, at.top) > 1
+						})
+						if (over) return part.innerText + ' and ' + over.outerHTML.slice(0, 100)
+					}
+					return ''
+				})()`, &hurt)
+				if hurt != "" {
+					t.Errorf("as %s at %d px, printed %t: %s", target, width, paper, hurt)
+				}
+			}
+			p.Print(false)
+		}
+		p.Viewport(1440, 900)
+		p.stop()
+	}
+}
+
 // The banner talks to the person at the screen, the page to the person they are.
 func bannerSpeaksTheActorsLanguage(t *testing.T, d demo) {
 	p := signedIn(t, d, ann)

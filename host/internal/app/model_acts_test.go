@@ -137,8 +137,8 @@ func (w *world) slowActs(t *rapid.T) {
 	w.actLate(t, w.drawSlow(t))
 }
 
-func (w *world) actLate(t *rapid.T, r *request) {
-	acts := []func(*rapid.T, *request){w.saveProfile, w.saveProfile, w.saveCompany, w.start, w.stop, w.extend, w.elevate, w.endByForce, w.signOut, w.signOutElsewhere, w.changePassword}
+func (w *world) actLate(t *rapid.T, r *request, besides ...func(*rapid.T, *request)) {
+	acts := append(besides, w.saveProfile, w.saveProfile, w.saveCompany, w.start, w.stop, w.extend, w.elevate, w.endByForce, w.signOut, w.signOutElsewhere, w.changePassword)
 	acts[rapid.IntRange(0, len(acts)-1).Draw(t, "act")](t, r)
 }
 
@@ -153,9 +153,9 @@ func (w *world) overtaken(t *rapid.T) {
 				}
 			}
 		}
-		between := []func(*rapid.T){again(w.stop), again(w.stop), again(w.likelyExtend), again(w.likelyElevate), w.now(w.endByForce), w.changeAnswer, w.changePair, w.changeContact, w.changeCustomer, w.pass, w.sweep}
+		between := []func(*rapid.T){again(w.stop), again(w.stop), again(w.stop), again(w.stop), again(w.likelyExtend), again(w.likelyElevate), w.now(w.endByForce), w.changeAnswer, w.changePair, w.changeContact, w.changeCustomer, w.pass, w.sweep}
 		between[rapid.IntRange(0, len(between)-1).Draw(t, "between")](t)
-		w.actLate(t, r)
+		w.actLate(t, r, w.stop, w.stop, w.saveProfile)
 	})(t)
 }
 

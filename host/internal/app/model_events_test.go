@@ -19,22 +19,26 @@ func (w *world) changeRole(t *rapid.T) {
 }
 
 func (w *world) changeStaff(t *rapid.T) {
-	w.change(t, w.drawPerson(t, "staff", func(p *person) bool { return p.company == nil }))
+	w.change(t, w.drawPerson(t, "staff", func(p *person) bool { return p.company == nil }), "administrator", "active", "role", "rights")
 }
 
-// changePair changes the rights of somebody who is under a switch, or of whom they are.
+// changePair changes the rights of somebody who is under a switch, or of whom they are, and may have
+// their browser ask at once.
 func (w *world) changePair(t *rapid.T) {
 	b := w.drawBrowser(t, isBorrowing)
 	actor, subject := b.session.actor, b.session.marker.subject
 	if subject.company != nil || rapid.Bool().Draw(t, "the actor's") {
 		subject = actor
 	}
-	w.change(t, subject)
+	w.change(t, subject, "administrator", "administrator", "role", "rights")
+	if rapid.Bool().Draw(t, "asks") {
+		w.resolve(b)
+	}
 }
 
-func (w *world) change(t *rapid.T, p *person) {
+func (w *world) change(t *rapid.T, p *person, what ...string) {
 	after := *p
-	switch rapid.SampledFrom([]string{"administrator", "active", "role", "rights"}).Draw(t, "what") {
+	switch rapid.SampledFrom(what).Draw(t, "what") {
 	case "administrator":
 		after.administrator = !p.administrator
 	case "active":

@@ -90,7 +90,7 @@ func (w *world) likelyExtend(t *rapid.T, r *request) {
 }
 
 func (w *world) likelyElevate(t *rapid.T, r *request) {
-	w.answer.kind, w.answer.mode = "allow", crm.Full
+	w.answer.kind, w.answer.mode = "allow", rapid.SampledFrom([]crm.SwitchMode{crm.Full, crm.Full, crm.ReadOnly}).Draw(t, "mode")
 	w.elevate(t, r)
 }
 

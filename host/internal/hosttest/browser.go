@@ -306,11 +306,25 @@ func (b *Browser) ReducedMotion(reduced bool) {
 	b.prefer("prefers-reduced-motion", value)
 }
 
+// Print lays pages out as on paper, or again as on a screen.
+func (b *Browser) Print(paper bool) {
+	b.t.Helper()
+	medium := "screen"
+	if paper {
+		medium = "print"
+	}
+	b.prefer("", medium)
+}
+
+// prefer sets a feature of the medium, or with the empty name the medium itself.
 func (b *Browser) prefer(feature, value string) {
 	b.t.Helper()
 	b.media[feature] = value
-	var params emulation.SetEmulatedMediaParams
+	params := emulation.SetEmulatedMediaParams{Media: b.media[""]}
 	for name, value := range b.media {
+		if name == "" {
+			continue
+		}
 		params.Features = append(params.Features, &emulation.MediaFeature{Name: name, Value: value})
 	}
 	if _, err := chromedp.Call(b.tab, emulation.SetEmulatedMedia, params); err != nil {

@@ -177,3 +177,76 @@ func TestARightGivenCountsWithTheNextRequest(t *testing.T) {
 	}
 	b.get("/admin/staff").wants(t, 200)
 }
+
+// gitlabhq #10074, discourse #43137, pretender #50: a right, a second factor or some other wall stood
+// between oneself and the way back. Here it is behind none, whoever one is and whatever is off.
+func TestTheWayBackIsBehindNoWall(t *testing.T) {
+	s := newSite(t)
+	_, err := s.app.SaveStaff(t.Context(), crm.Operator(), app.StaffForm{Name: "Eve Without", Email: "eve.without@example.com", Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{"eve.without@example.com", jane} {
+		for name, wall := range map[string]func(){
+			"none":                  func() {},
+			"read-only":             func() { s.mode = crm.ReadOnly },
+			"no module that allows": func() { s.refuse = crm.Refuse(crm.Unavailable, "switch_module_off") },
+			"a broken page":         func() { delete(s.server.templates.pages, "dashboard") },
+		} {
+			t.Run(target+", "+name, func(t *testing.T) {
+				kept := s.server.templates.pages["dashboard"]
+				defer func() { s.mode, s.refuse, s.server.templates.pages["dashboard"] = crm.Full, nil, kept }()
+				b := s.as(ann)
+				if name == "read-only" {
+					wall()
+				}
+				b.become(target)
+				wall()
+				b.get("/session").wants(t, 200).says(t, "Return to your account")
+				b.post("/session/restore").wants(t, 303).leadsTo(t, "/admin")
+				b.get("/session").wants(t, 200).says(t, "You are signed in as Ann Lee")
+			})
+		}
+	}
+}
+
+// onetimesecret ADR-041: the guard looked at the method or at the form, and another method or a body
+// of another kind went past it.
+func TestNoOtherMethodOrBodyGetsPastAReadOnlySwitch(t *testing.T) {
+	s := newSite(t)
+	s.mode = crm.ReadOnly
+	b := s.as(ann)
+	b.become(jane)
+	b.get("/profile").wants(t, 200)
+	form := url.Values{"form_token": {b.token}, "name": {"Somebody Else"}, "_method": {"GET"}}
+	b.do("POST", "/profile", form).wants(t, 403)
+	for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
+		b.do("POST", "/profile", form, header, "GET").wants(t, 403)
+		b.do("GET", "/profile?"+form.Encode(), nil, header, "POST").wants(t, 200)
+	}
+	b.send("POST", "/profile", strings.NewReader(`{"name":"Somebody Else"}`), "Content-Type", "application/json", "X-Form-Token", form.Get("form_token")).wants(t, 403)
+	b.send("POST", "/profile?"+form.Encode(), nil, "X-Form-Token", form.Get("form_token")).wants(t, 403)
+	b.do("HEAD", "/profile?"+form.Encode(), nil).wants(t, 200)
+	for _, method := range []string{"OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"} {
+		b.do(method, "/profile?"+form.Encode(), nil, "X-Form-Token", form.Get("form_token")).wants(t, 405)
+	}
+	s.as(jane).get("/profile").wants(t, 200).says(t, "Jane Doe").silent(t, "Somebody Else")
+}
+
+// nextcloud #58515, nextcloud/impersonate #92, #127: what pages ask for again by themselves was answered
+// to the one at the screen. Here the pieces of a page are its subject's, like the page; and there is
+// nothing a browser could be registered for that would be sent to it later.
+func TestPiecesOfAPageAreItsSubjects(t *testing.T) {
+	s := newSite(t)
+	s.activate(t, 1)
+	b := s.as(ann)
+	b.do("GET", "/admin/modules/sample-00/log", nil, "X-Modal", "1").wants(t, 200)
+	b.become(cleo)
+	b.do("GET", "/admin/modules/sample-00/log", nil, "X-Modal", "1").wants(t, 403).silent(t, "<html")
+	b.post("/session/restore").wants(t, 303)
+	b.get("/admin")
+	b.become(jane)
+	if a := b.do("GET", "/admin/modules/sample-00/log", nil, "X-Modal", "1"); a.StatusCode < 400 || strings.Contains(a.body, "<tr") {
+		t.Errorf("a contact is answered %d", a.StatusCode)
+	}
+}
