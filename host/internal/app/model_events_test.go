@@ -16,14 +16,15 @@ func (w *world) changeRole(t *rapid.T) {
 	_, err := w.app.SaveRole(w.ctx, crm.Operator(), app.RoleForm{ID: r.id, Name: r.name, Capabilities: r.may, Shown: crm.NewCapabilities(pool...)})
 	w.must("change a role", err)
 	w.rights++
+	w.askOne(t)
 }
 
 func (w *world) changeStaff(t *rapid.T) {
 	w.change(t, w.drawPerson(t, "staff", func(p *person) bool { return p.company == nil }), "administrator", "active", "role", "rights")
 }
 
-// changePair changes the rights of somebody who is under a switch, or of whom they are, and may have
-// their browser ask at once.
+// changePair changes the rights of somebody who is under a switch, or of whom they are, perhaps with
+// a request at once.
 func (w *world) changePair(t *rapid.T) {
 	b := w.drawBrowser(t, isBorrowing)
 	actor, subject := b.session.actor, b.session.marker.subject
@@ -31,8 +32,15 @@ func (w *world) changePair(t *rapid.T) {
 		subject = actor
 	}
 	w.change(t, subject, "administrator", "administrator", "role", "rights")
-	if rapid.Bool().Draw(t, "asks") {
-		w.resolve(b)
+	w.askOne(t)
+}
+
+// askOne may have a browser that is under a switch make its next request at once.
+func (w *world) askOne(t *rapid.T) {
+	for _, b := range w.browsers {
+		if isBorrowing(b) && rapid.Bool().Draw(t, "asks at once") {
+			w.resolve(b)
+		}
 	}
 }
 

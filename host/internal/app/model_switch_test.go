@@ -115,7 +115,20 @@ func (w *world) endByForce(t *rapid.T, r *request) {
 	if len(w.switches) == 0 {
 		t.Skip("there is none")
 	}
-	b := w.switches[max(0, len(w.switches)-1-rapid.IntRange(0, 3).Draw(t, "switches ago"))]
+	w.force(r, w.switches[max(0, len(w.switches)-1-rapid.IntRange(0, 3).Draw(t, "switches ago"))])
+}
+
+// aContactEnds has a customer's contact end what is done as one, of its own company or another.
+func (w *world) aContactEnds(t *rapid.T) {
+	b := w.drawBrowser(t, func(b *browser) bool { return isBorrowing(b) && b.session.marker.subject.company != nil })
+	by := w.drawPerson(t, "contact", func(p *person) bool { return isContact(p) && p.isActive() })
+	w.signInAs(by)
+	if r := w.resolve(w.browsers[len(w.browsers)-1]); r != nil {
+		w.force(r, b.session.marker)
+	}
+}
+
+func (w *world) force(r *request, b *borrowed) {
 	by, cause := r.session.actor, crm.EndByAdministrator
 	mayAtAll := by.administrator || by == b.actor
 	if by.company != nil {

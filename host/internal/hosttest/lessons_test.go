@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -78,7 +79,7 @@ var moduleLessons = []lesson{
 
 func TestEveryLessonHasItsTest(t *testing.T) {
 	there := testNames(t)
-	for _, l := range moduleLessons {
+	for _, l := range slices.Concat(moduleLessons, switchLessons) {
 		if (len(l.tests) == 0) == (l.why == "") {
 			t.Errorf("%s: %s: name its tests, or say why it can't happen", l.where, l.what)
 		}
@@ -90,7 +91,8 @@ func TestEveryLessonHasItsTest(t *testing.T) {
 	}
 }
 
-// testNames are the tests and benchmarks of the whole repository.
+// testNames are the tests and benchmarks of the whole repository, each also with every story that its
+// body names.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	root, err := findRoot()
@@ -112,9 +114,17 @@ func testNames(t *testing.T) map[string]bool {
 			return err
 		}
 		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && (strings.HasPrefix(f.Name.Name, "Test") || strings.HasPrefix(f.Name.Name, "Benchmark")) {
-				names[f.Name.Name] = true
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !(strings.HasPrefix(f.Name.Name, "Test") || strings.HasPrefix(f.Name.Name, "Benchmark")) {
+				continue
 			}
+			names[f.Name.Name] = true
+			ast.Inspect(f, func(n ast.Node) bool {
+				if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING {
+					names[f.Name.Name+"/"+strings.Trim(text.Value, `"`)] = true
+				}
+				return true
+			})
 		}
 		return nil
 	})
