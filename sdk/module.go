@@ -18,9 +18,11 @@ type Module struct {
 	// Contributions is what the module adds to the host's surface.
 	Contributions Contributions
 
-	// DecideSwitch is asked before a session switch and again whenever something it may depend
-	// on has changed. Answer from the question alone: an error, a panic or a late answer refuses.
-	// Needs the grant session.switch.
+	// DecideSwitch is asked before a session switch, again whenever something it may depend on has
+	// changed, and when the actor wants more time or more rights. Answer within two seconds, from the
+	// question and what the module has stored; an error, a panic or a late answer refuses. When
+	// something else it depends on changes, say so by SwitchLog.Recheck. Needs the grant
+	// session.switch.
 	DecideSwitch func(ctx context.Context, question SwitchQuestion) (SwitchDecision, error)
 	// ValidateSettings may refuse values before they are saved. It returns the message key of the
 	// refusal by setting key; none refuses nothing.

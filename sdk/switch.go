@@ -176,6 +176,7 @@ type SwitchEvent struct {
 	Text string
 	// Object is what it was done to, or the address of a page.
 	Object string
+	// Detail is by name, both in the asked language where there are words for them.
 	Detail map[string]string
 	// RefusalCode is the code of the rule that refused.
 	RefusalCode string

@@ -126,7 +126,12 @@ func (s *hostServices) ListSwitchEvents(ctx context.Context, q *modulev1.ListSwi
 func (s *hostServices) eventToWire(language string, e crm.SwitchEvent) *modulev1.SwitchEvent {
 	wire := &modulev1.SwitchEvent{At: timeToWire(e.At), Kind: eventKinds[e.Kind], RefusalCode: e.Code}
 	if e.Kind != crm.SwitchPage {
-		wire.Text, wire.Object, wire.Detail = s.running.manager.actionText(language, e.Entry.Action), e.Entry.Object, e.Entry.Detail
+		words := s.running.manager.words
+		wire.Text, wire.Object, wire.Detail = words.Action(language, e.Entry.Action), e.Entry.Object, map[string]string{}
+		for name, value := range e.Entry.Detail {
+			name, value = words.Detail(language, name, value)
+			wire.Detail[name] = value
+		}
 		return wire
 	}
 	wire.Text, wire.Object = e.Page.Title, e.Page.Path

@@ -91,7 +91,7 @@ type Manager struct {
 	groups           func() *cgroups
 	icons            func(string) bool
 	sentence         func(error) string
-	actionText       func(language, action string) string
+	words            ActivityWords
 	timing           timing
 	fault            func(step string) error // tests only: they fail or die between steps
 	calls            atomic.Uint64
@@ -124,7 +124,7 @@ func New(o Options) *Manager {
 		m.log = slog.Default()
 	}
 	m.journal.log = m.log
-	m.actionText = func(_, action string) string { return action }
+	m.words = noWords{}
 	if m.sentence == nil {
 		m.sentence = error.Error
 	}
@@ -315,6 +315,17 @@ func (m *Manager) kick() {
 	}
 }
 
-// SetActionText says how actions of the Activity Log are put into words for modules. Call it before
-// the first module starts; until then they read the actions' names.
-func (m *Manager) SetActionText(text func(language, action string) string) { m.actionText = text }
+// ActivityWords puts what the Activity Log keeps as codes into words of a language.
+type ActivityWords interface {
+	Action(language, action string) string
+	Detail(language, name, value string) (string, string)
+}
+
+// SetActivityWords says who does so for modules. Call it before the first module starts; until then
+// they read codes.
+func (m *Manager) SetActivityWords(words ActivityWords) { m.words = words }
+
+type noWords struct{}
+
+func (noWords) Action(_, action string) string                { return action }
+func (noWords) Detail(_, name, value string) (string, string) { return name, value }

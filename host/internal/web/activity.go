@@ -73,7 +73,7 @@ func (v *visit) activity() error {
 func (v *visit) activityRows(entries []crm.AuditEntry) []activityRow {
 	rows := make([]activityRow, 0, len(entries))
 	for _, e := range entries {
-		row := activityRow{AuditEntry: e, Text: v.actionText(e.Action), By: v.byWhom(e), Details: detailLines(e)}
+		row := activityRow{AuditEntry: e, Text: v.actionText(e.Action), By: v.byWhom(e), Details: v.detailLines(e)}
 		if e.SwitchID != 0 && v.r.URL.Query().Get("switch") == "" {
 			row.All = v.path("/admin/activity?switch=" + strconv.FormatInt(e.SwitchID, 10))
 		}
@@ -112,20 +112,3 @@ func (v *visit) byWhom(e crm.AuditEntry) []namePart {
 // isolates are the marks around what fills a sentence that runs from right to left; an element
 // stands for them here.
 var isolates = strings.NewReplacer("\u2068", "", "\u2069", "")
-
-// actionText says an action in words: the host's own by its language files, a module's by the
-// module's, under "module/key".
-func (v *visit) actionText(action string) string {
-	return v.actionIn(v.language(), v.moduleLanguage(), action)
-}
-
-// actionIn is actionText for whoever asks, in the host's language and a module's.
-func (s *server) actionIn(language, moduleLanguage, action string) string {
-	if id, key, ok := strings.Cut(action, "/"); ok {
-		return s.modules.Surface().Name(id) + ": " + s.modules.Surface().Text(id, moduleLanguage, key, nil)
-	}
-	if key := "action_" + action; s.languages.has(key) {
-		return s.languages.text(language, key)
-	}
-	return action
-}

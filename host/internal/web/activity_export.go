@@ -65,7 +65,7 @@ func (v *visit) activityCSV(out *bufio.Writer) (write func(crm.AuditEntry) error
 		}
 		cells := []string{
 			e.At.Format(time.RFC3339Nano), e.ActorName, accountText(e.Actor), e.SubjectName, accountText(e.Subject), numberText(e.SwitchID),
-			e.Action, v.actionText(e.Action), e.Object, strings.Join(detailLines(e), "; "), e.IP, e.RequestID,
+			e.Action, v.actionText(e.Action), e.Object, strings.Join(detailCodes(e), "; "), e.IP, e.RequestID,
 		}
 		for i := range cells {
 			cells[i] = harmless(cells[i])
@@ -138,8 +138,8 @@ func numberText(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// detailLines are an entry's details, in the order of their names.
-func detailLines(e crm.AuditEntry) []string {
+// detailCodes are an entry's details as they are kept, in the order of their names: for programs.
+func detailCodes(e crm.AuditEntry) []string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
 		if e.Detail[name] != "" {

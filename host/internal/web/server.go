@@ -78,9 +78,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s.app.SetWayBack(s.checkWayBack)
-	s.modules.SetActionText(func(language, action string) string {
-		return s.actionIn(s.languages.match(language, "en"), language, action)
-	})
+	s.modules.SetActivityWords(activityWords{s})
 	return s, nil
 }
 

@@ -448,7 +448,7 @@ func TestTheActivityLogIsExportedAsItIsNarrowed(t *testing.T) {
 	if a := b.post("/admin/activity/export", "format", "csv", "q", "nothing-matches-that").wants(t, 200); strings.Count(a.body, "\n") != 1 {
 		t.Errorf("an empty table is %q", a.body)
 	}
-	b.get("/admin/activity?action=activity_exported").wants(t, 200).says(t, "Exported the Activity Log", "format: csv", "entries: 7", "action: customer_created", "search: nothing-matches-this")
+	b.get("/admin/activity?action=activity_exported").wants(t, 200).says(t, "Exported the Activity Log", "Format: csv", "entries: 7", "action: customer_created", "search: nothing-matches-this")
 	b.post("/admin/activity/export", "format", "xls").wants(t, 422).says(t, "There is no such format")
 	b.post("/admin/activity/export", "format", "csv", "from", "yesterday").wants(t, 422)
 	b.get("/admin/activity/export").wants(t, 405)

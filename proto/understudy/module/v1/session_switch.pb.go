@@ -927,7 +927,7 @@ type SwitchEvent struct {
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// What it was done to, or the address of a page, as the Activity Log writes it.
 	Object string `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
-	// Details by name.
+	// Details by name, both in words of the asked language where there are any.
 	Detail map[string]string `protobuf:"bytes,5,rep,name=detail,proto3" json:"detail,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// For a refusal the code of the rule that refused.
 	RefusalCode   string `protobuf:"bytes,6,opt,name=refusal_code,json=refusalCode,proto3" json:"refusal_code,omitempty"`
