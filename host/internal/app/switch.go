@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -35,19 +36,45 @@ func (a *App) SwitchSession(ctx context.Context, who crm.Who, wish SwitchWish) (
 	if !who.SignedIn() || who.Session.ID == 0 {
 		return "", crm.Switch{}, crm.Refuse(crm.SignedOut, "signed_out")
 	}
-	w, err := a.prepareSwitch(ctx, who, wish)
-	if err != nil {
-		return "", w, a.refuseSwitch(ctx, who, w, err)
+	for range 3 {
+		w, before, err := a.prepareSwitch(ctx, who, wish)
+		if err != nil {
+			return "", w, a.refuseSwitch(ctx, who, w, err)
+		}
+		secret, err := a.startSwitch(ctx, who, &w, before)
+		if !errors.Is(err, errDecidedBefore) {
+			if err != nil {
+				w = crm.Switch{}
+			}
+			return secret, w, err
+		}
 	}
+	return "", crm.Switch{}, crm.Refuse(crm.Conflict, "session_changed")
+}
+
+// errDecidedBefore says that the hook decided without knowing of another start of the actor.
+var errDecidedBefore = errors.New("decided before another start")
+
+// startSwitch makes w what the session is under, and returns the session's new secret. What the hook
+// was told of the actor's starts must still be so: two at once in two browsers are decided one after
+// the other, so that neither a limit on how many nor an approval for one is got round.
+func (a *App) startSwitch(ctx context.Context, who crm.Who, w *crm.Switch, before int64) (string, error) {
 	secret, hash := newSecret()
-	err = a.store.Write(ctx, func(tx store.Tx) error {
-		if err := a.stands(ctx, tx, who); err != nil {
+	err := a.store.Write(ctx, func(tx store.Tx) error {
+		last, err := tx.LastStartAlone(ctx, w.Actor)
+		if err == nil {
+			err = a.stands(ctx, tx, who)
+		}
+		if err == nil && last != before {
+			err = errDecidedBefore
+		}
+		if err != nil {
 			return err
 		}
-		if w.ID, err = tx.InsertSwitch(ctx, w); err != nil {
+		if w.ID, err = tx.InsertSwitch(ctx, *w); err != nil {
 			return err
 		}
-		if err := a.recordStart(ctx, tx, who, w); err != nil {
+		if err := a.recordStart(ctx, tx, who, *w); err != nil {
 			return err
 		}
 		// The revision is the one the rights were read at: what changed since asks again on the next request.
@@ -58,9 +85,9 @@ func (a *App) SwitchSession(ctx context.Context, who crm.Who, wish SwitchWish) (
 		return err
 	})
 	if err != nil {
-		return "", crm.Switch{}, err
+		return "", err
 	}
-	return secret, w, nil
+	return secret, nil
 }
 
 // recordStart writes the entry of a start, in the name of actor and subject, and tells who must know.
@@ -76,34 +103,39 @@ func (a *App) recordStart(ctx context.Context, tx store.Tx, who crm.Who, w crm.S
 	return a.tellOfSwitch(ctx, tx, who, w, false)
 }
 
-// prepareSwitch asks every rule and the hook, and returns the switch as it would be recorded.
-func (a *App) prepareSwitch(ctx context.Context, who crm.Who, wish SwitchWish) (crm.Switch, error) {
+// prepareSwitch asks every rule and the hook, and returns the switch as it would be recorded, and the
+// actor's last start that the hook knew of.
+func (a *App) prepareSwitch(ctx context.Context, who crm.Who, wish SwitchWish) (crm.Switch, int64, error) {
 	now := a.Now()
 	w := crm.Switch{
 		SessionID: who.Session.ID, Actor: who.Actor.Key, ActorName: who.Actor.Name, ActorRole: who.Actor.Detail(), Subject: wish.Target, SubjectName: wish.Target.String(),
 		Mode: crm.ReadOnly, IP: who.Client.IP, Browser: crm.Cut(who.Client.Browser, 300), StartedAt: now, ExpiresAt: now,
 	}
 	if who.Session.Switched() {
-		return w, crm.Refuse(crm.Conflict, "switch_nested", "Subject", who.Subject.Name)
+		return w, 0, crm.Refuse(crm.Conflict, "switch_nested", "Subject", who.Subject.Name)
 	}
 	var err error
 	if w.Reason, err = crm.CleanText(wish.Reason, MaxReason); err != nil {
-		return w, err
+		return w, 0, err
 	}
 	if w.Ticket, err = crm.CleanText(wish.Ticket, MaxTicket); err != nil {
-		return w, err
+		return w, 0, err
 	}
 	account, err := a.store.Read().Account(ctx, wish.Target)
 	if err != nil {
-		return w, found(err, "switch_no_target")
+		return w, 0, found(err, "switch_no_target")
 	}
 	w.SubjectName, w.SubjectDetail, w.CustomerID = account.Name, account.Detail(), account.CustomerID
+	before, err := a.store.Read().LastStart(ctx, w.Actor)
+	if err != nil {
+		return w, 0, err
+	}
 	d, err := a.decideStart(ctx, who, account, w)
 	if err != nil {
-		return w, err
+		return w, 0, err
 	}
 	w.ExpiresAt, w.Mode, w.Notices = now.Add(min(d.Limit, MaxSwitch)), d.Mode, d.Notices
-	return w, nil
+	return w, before, nil
 }
 
 // decideStart asks the ceiling, the hook, and whether the own password was given when the hook wants

@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -71,6 +73,41 @@ func TestParallelStartsAndStopsEndInOneState(t *testing.T) {
 			t.Fatalf("%d of 50 stops won", winners)
 		}
 		wantOneEnd(t, s, crm.EndStopped)
+	})
+}
+
+// meeting is a hook that allows one start an hour, and answers the first two at once.
+type meeting struct{ both sync.WaitGroup }
+
+func (m *meeting) DecideSwitch(_ context.Context, q crm.SwitchQuestion) (crm.SwitchDecision, error) {
+	if q.RecentTargets > 0 {
+		return crm.SwitchDecision{}, crm.Refuse(crm.Denied, "switch_no_more_time")
+	}
+	m.both.Done()
+	m.both.Wait()
+	return crm.SwitchDecision{Limit: time.Hour, Mode: crm.Full}, nil
+}
+
+// Two browsers of one person, each decided before the other's start: the later one is decided again.
+func TestStartsInTwoBrowsersAreDecidedOneAfterTheOther(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		var hook meeting
+		hook.both.Add(2)
+		s.App.SetSwitchPolicy(&hook)
+		browsers := []*hosttest.Visitor{s.SignIn(t, ben), s.SignIn(t, ben)}
+		errs := make([]error, 2)
+		var wait sync.WaitGroup
+		for i, target := range []string{jane, omar} {
+			who, wish := browsers[i].Who(), app.SwitchWish{Target: s.Key(t, target)}
+			wait.Go(func() { _, _, errs[i] = s.App.SwitchSession(t.Context(), who, wish) })
+		}
+		wait.Wait()
+		if (errs[0] == nil) == (errs[1] == nil) {
+			t.Fatalf("the one a hook allows: %v, %v", errs[0], errs[1])
+		}
+		if lost := errors.Join(errs...); crm.KindOf(lost) != crm.Denied {
+			t.Errorf("the other is told %v", lost)
+		}
 	})
 }
 

@@ -76,6 +76,21 @@ func (t Tx) RecentTargets(ctx context.Context, actor, except crm.AccountKey, sin
 		AND started_at > $3 AND NOT (subject_kind = $4 AND subject_id = $5)) AS recent`, actor.Kind, actor.ID, millis(since), except.Kind, except.ID)
 }
 
+// LastStart returns the newest switch an actor has started, 0 when there is none.
+func (t Tx) LastStart(ctx context.Context, actor crm.AccountKey) (int64, error) {
+	return t.id(ctx, "read last start", `SELECT COALESCE(MAX(id), 0) FROM session_switches WHERE actor_kind = $1 AND actor_id = $2 AND refusal = ''`, actor.Kind, actor.ID)
+}
+
+// LastStartAlone is LastStart, and keeps the actor from starting another until the transaction is over.
+func (t Tx) LastStartAlone(ctx context.Context, actor crm.AccountKey) (int64, error) {
+	if t.engine == PostgreSQL { // SQLite has one writer, and this is it
+		if err := t.exec(ctx, "lock starts", `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "start of "+actor.String()); err != nil {
+			return 0, err
+		}
+	}
+	return t.LastStart(ctx, actor)
+}
+
 const switchColumns = `w.id, w.session_id, w.actor_kind, w.actor_id, w.actor_name, w.actor_role, w.subject_kind, w.subject_id, w.subject_name, w.subject_detail,
 	w.mode, w.reason, w.ip, w.browser, w.started_at, w.expires_at, w.ended_at, w.end_cause, w.refusal, w.ticket, w.elevated_at, w.extensions, w.ended_by, w.customer_id, w.notices`
 
