@@ -96,12 +96,17 @@ func (p *pages) approvalOf(ctx context.Context, actor, target sdk.AccountKey) (a
 	return approvalGiven, nil
 }
 
-// startedSince asks for running and ended ones, each by itself: among all attempts, refused ones
-// could push those that took place off the page.
 func startedSince(ctx context.Context, actor, target sdk.AccountKey, since time.Time) (bool, error) {
-	since = since.Truncate(time.Second) // a record may be kept in whole seconds
-	for _, outcome := range []sdk.SwitchOutcome{sdk.OutcomeActive, sdk.OutcomeEnded} {
-		page, err := sdk.HostOf(ctx).SwitchLog.List(ctx, sdk.SwitchFilter{Actor: actor, Subject: target, From: since, Outcome: outcome, Limit: 1})
+	// A record may be kept in whole seconds.
+	return started(ctx, sdk.SwitchFilter{Actor: actor, Subject: target, From: since.Truncate(time.Second)})
+}
+
+// started asks for running and ended ones, each by itself: among all attempts, refused ones could
+// push those that took place off the page.
+func started(ctx context.Context, filter sdk.SwitchFilter) (bool, error) {
+	filter.Limit = 1
+	for _, filter.Outcome = range []sdk.SwitchOutcome{sdk.OutcomeActive, sdk.OutcomeEnded} {
+		page, err := sdk.HostOf(ctx).SwitchLog.List(ctx, filter)
 		if err != nil || len(page.Switches) > 0 {
 			return true, err
 		}
@@ -163,7 +168,13 @@ func (p *pages) answerAsk(ctx context.Context, by sdk.Account, actor, target sdk
 		action, told = "impersonation approved", "notice_approval_given"
 	}
 	host := sdk.HostOf(ctx)
-	if err := host.Audit.Write(ctx, action, map[string]string{"actor": actor.String(), "target": target.String()}); err != nil {
+	detail := map[string]string{"actor": actor.String(), "target": target.String()}
+	for name, given := range map[string]string{"reason": asked.Reason, "ticket": asked.Ticket} {
+		if given != "" {
+			detail[name] = given
+		}
+	}
+	if err := host.Audit.Write(ctx, action, detail); err != nil {
 		return err
 	}
 	asked.By, asked.AnsweredAt, asked.Approved = by.Key.String(), p.now(), approve

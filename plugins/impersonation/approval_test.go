@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,7 +58,7 @@ func TestAdministratorNeedsAnotherAdministratorsApproval(t *testing.T) {
 	if last.To != ann.Key || last.ToAdministrators || last.TextKey != "notice_approval_given" || last.Args["by"] != "Zoe Quinn" {
 		t.Errorf("the asker was told %+v", last)
 	}
-	if entry := kit.Host.Entries[0]; entry.Action != "impersonation approved" || entry.Actor != zoe.Key || entry.Detail["actor"] != "staff:1" || entry.Detail["target"] != "staff:6" {
+	if entry := kit.Host.Entries[0]; entry.Action != "impersonation approved" || entry.Actor != zoe.Key || entry.Detail["actor"] != "staff:1" || entry.Detail["target"] != "staff:6" || entry.Detail["reason"] != "the invoice" {
 		t.Errorf("recorded %+v", entry)
 	}
 	// Asked again before it takes place, as when the own password is asked for between.
@@ -194,6 +195,24 @@ func TestRefusedAskIsTold(t *testing.T) {
 	c.now = c.now.Add(10*time.Minute + time.Second)
 	if got := start(); got.RefusalKey != "refused_approval_asked" || kit.Host.Sent[len(kit.Host.Sent)-1].TextKey != "notice_approval_reason" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Nobody is told "administrators have been asked" who can't be asked for, and nobody's own answer
+// counts, however it got there.
+func TestAnAskThatCantBeKeptIsNoAsk(t *testing.T) {
+	kit, _, start := fourEyed(t)
+	kit.Host.Stored["full"] = make([]byte, 16<<20-10)
+	if got := start(); got.RefusalKey != "refused_storage" || len(kit.Host.Sent) != 0 {
+		t.Errorf("%+v, told %+v", got, kit.Host.Sent)
+	}
+	own, err := json.Marshal(ask{By: ann.Key.String(), At: noon, AnsweredAt: noon, Approved: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kit.Host.Stored = map[string][]byte{askKey(ann.Key, abe.Key): own}
+	if got := start(); got.Allowed {
+		t.Errorf("approved by herself: %+v", got)
 	}
 }
 

@@ -23,7 +23,7 @@ func (p *pages) decideSwitch(ctx context.Context, question sdk.SwitchQuestion) (
 	}
 	decision := decide(f)
 	if decision.RefusalKey != approvalMissing.refusal() {
-		return decision, nil
+		return p.calm(ctx, f, decision), nil
 	}
 	if err := p.askForApproval(ctx, f); err != nil {
 		slog.ErrorContext(ctx, "an approval could not be asked for", "error", err)

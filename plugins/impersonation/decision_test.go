@@ -89,9 +89,54 @@ func TestStartByEachSetting(t *testing.T) {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 	}
-	kit := newKitAt(t, &clock{noon}, nil)
+	kit := newKitAt(t, &clock{noon}, sdk.Settings{tellSubject: tellPortal})
+	got := ask1(t, kit, sdk.SwitchQuestion{Moment: sdk.SwitchStart, Actor: ben, Target: omar})
+	if len(got.Notices) != 1 || got.Notices[0].Page != "" {
+		t.Errorf("who hasn't the right is sent to a page that says no: %+v", got.Notices)
+	}
 	if got := ask1(t, kit, sdk.SwitchQuestion{Actor: ben, Target: jane}); got.Allowed {
 		t.Error("a moment too new to know allows")
+	}
+}
+
+// One alert an hour for one person, and none lost to a start that never took place.
+func TestAdministratorsAreToldOfHasteOnceAnHour(t *testing.T) {
+	c := &clock{noon}
+	kit := newKitAt(t, c, sdk.Settings{tellSubject: tellPortal})
+	tells := func(actor, target sdk.Account) bool {
+		t.Helper()
+		got := ask1(t, kit, sdk.SwitchQuestion{Moment: sdk.SwitchStart, Actor: actor, Target: target, RecentTargets: 10})
+		if !got.Allowed || got.PasswordWithin != time.Minute {
+			t.Errorf("%+v", got)
+		}
+		return len(got.Notices) == 2 && got.Notices[0].ToAdministrators // the other is the subject's
+	}
+	starts := func(actor, target sdk.Account) {
+		kit.Host.Switches = append(kit.Host.Switches, sdk.SessionSwitch{ID: 1, Actor: actor.Key, Subject: target.Key, StartedAt: c.now.Add(-time.Second), EndedAt: c.now, End: sdk.EndStopped})
+	}
+	if !tells(ben, jane) || !tells(ben, jane) {
+		t.Error("not told while the own password is asked for")
+	}
+	c.now = c.now.Add(time.Minute)
+	starts(ben, omar) // which the alert was not about
+	if !tells(ben, jane) {
+		t.Error("another start has swallowed the alert")
+	}
+	starts(ben, jane)
+	c.now = c.now.Add(59 * time.Minute)
+	if tells(ben, omar) {
+		t.Error("told twice within an hour")
+	}
+	if !tells(ann, omar) {
+		t.Error("one person's haste has hidden another's")
+	}
+	if c.now = c.now.Add(time.Minute); !tells(ben, omar) {
+		t.Error("not told in the next hour")
+	}
+	starts(ben, omar)
+	kit.Host.Stored["alert/"+ben.Key.String()] = []byte("{")
+	if !tells(ben, rosa) {
+		t.Error("what can't be read tells nobody")
 	}
 }
 
@@ -171,6 +216,9 @@ func TestModeIsKeptAndRaisedOnlyByElevation(t *testing.T) {
 		question := sdk.SwitchQuestion{Moment: test.moment, Actor: ben, Target: jane, Reason: "why", Switch: test.running}
 		if got := ask1(t, kit, question); got.Mode != test.mode || got.RefusalKey != test.why {
 			t.Errorf("%s, read-only %s, %+v: %+v", test.moment, test.setting, test.running, got)
+		}
+		if got := ask1(t, kit, question); got.Limit > time.Hour && test.moment != sdk.SwitchExtend {
+			t.Errorf("more rights came with more time: %+v", got)
 		}
 		question.Reason = ""
 		if got := ask1(t, kit, question); test.moment == sdk.SwitchElevate && got.Allowed {

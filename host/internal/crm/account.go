@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -133,16 +134,19 @@ func CleanEmail(s string) (string, error) {
 // CleanName trims a name of 1 to 200 characters; Invalid otherwise.
 func CleanName(s string) (string, error) {
 	s = strings.Join(strings.Fields(s), " ")
-	if s == "" || utf8.RuneCountInString(s) > 200 || strings.ContainsFunc(s, isControl) {
+	if !strings.ContainsFunc(s, isSeen) || utf8.RuneCountInString(s) > 200 || strings.ContainsFunc(s, isControl) {
 		return "", Refuse(Invalid, "name_invalid")
 	}
 	return s, nil
 }
 
-// CleanText trims free text of up to max characters; Invalid when it is longer or holds control
-// characters other than line breaks and tabs.
+// CleanText trims free text of up to max characters, to nothing when nothing of it can be seen;
+// Invalid when it is longer or holds control characters other than line breaks and tabs.
 func CleanText(s string, max int) (string, error) {
 	s = strings.TrimSpace(s)
+	if !strings.ContainsFunc(s, isSeen) && !strings.ContainsFunc(s, isControl) {
+		return "", nil
+	}
 	if utf8.RuneCountInString(s) > max {
 		return "", Refuse(Invalid, "text_too_long", "Max", max)
 	}
@@ -156,6 +160,12 @@ func CleanText(s string, max int) (string, error) {
 func isControl(r rune) bool {
 	return r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) ||
 		r == 0x200b || r == 0x200e || r == 0x200f || r == 0x061c || r == 0x2060 || r == 0xfeff
+}
+
+// isSeen tells what leaves a mark on a screen. Unicode counts a few as letters and symbols that are
+// blank: fillers of Hangul, and Braille without a dot.
+func isSeen(r rune) bool {
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Mn, r) && !strings.ContainsRune("\u115f\u1160\u3164\uffa0\u2800", r)
 }
 
 // MinPassword and MaxPassword bound a password's length in characters and bytes.

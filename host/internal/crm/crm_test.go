@@ -46,8 +46,27 @@ func TestCheckClass(t *testing.T) {
 	}
 }
 
+// A reason nobody can see is none.
+func TestTextNobodyCanSeeIsNone(t *testing.T) {
+	for _, blank := range []string{"", " \n\t", "\u00a0", "\u00ad", "\u200c\u200d", "\u3164", "\u2800 \u2800", "\u180e", "\u2062", "\U000e0041", "\ufe0f", "\u0301"} {
+		if text, err := crm.CleanText(blank, 500); err != nil || text != "" {
+			t.Errorf("%q is taken as %q, %v", blank, text, err)
+		}
+	}
+	for _, bad := range []string{"\u200b", "\ufeff", "a\u202eb", "\xff"} {
+		if text, err := crm.CleanText(bad, 500); err == nil {
+			t.Errorf("%q is taken as %q", bad, text)
+		}
+	}
+	for _, good := range []string{"x", "7", "؟", "می\u200cخواهم", "👩\u200d💻", "한글", "<b>"} {
+		if text, err := crm.CleanText(good, 500); err != nil || text != good {
+			t.Errorf("%q is taken as %q, %v", good, text, err)
+		}
+	}
+}
+
 func TestNamesCantPoseAsOthers(t *testing.T) {
-	for _, bad := range []string{"", "   ", "Ann\x00Lee", "Ann\u202eeeL", "\u2066Ann", strings.Repeat("x", 201), "A\x7f"} {
+	for _, bad := range []string{"", "   ", "Ann\x00Lee", "Ann\u202eeeL", "\u2066Ann", strings.Repeat("x", 201), "A\x7f", "\u3164"} {
 		if name, err := crm.CleanName(bad); err == nil {
 			t.Errorf("%q is taken as %q", bad, name)
 		}
