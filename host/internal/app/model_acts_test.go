@@ -155,6 +155,7 @@ func (w *world) overtaken(t *rapid.T) {
 		}
 		between := []func(*rapid.T){again(w.stop), again(w.stop), again(w.stop), again(w.stop), again(w.likelyExtend), again(w.likelyElevate), w.now(w.endByForce), w.changeAnswer, w.changePair, w.changeContact, w.changeCustomer, w.pass, w.sweep}
 		between[rapid.IntRange(0, len(between)-1).Draw(t, "between")](t)
+		w.sendForm(r, r.browser)
 		w.actLate(t, r, w.stop, w.stop, w.saveProfile)
 	})(t)
 }
@@ -162,7 +163,11 @@ func (w *world) overtaken(t *rapid.T) {
 // oldForm sends a form that was opened earlier, by who the browser is now.
 func (w *world) oldForm(t *rapid.T) {
 	old := w.drawSlow(t)
-	r := w.resolve(w.drawBrowser(t, func(b *browser) bool { return b == old.browser || rapid.Bool().Draw(t, "another browser") }))
+	w.sendForm(old, w.drawBrowser(t, func(b *browser) bool { return b == old.browser || rapid.Bool().Draw(t, "another browser") }))
+}
+
+func (w *world) sendForm(old *request, b *browser) {
+	r := w.resolve(b)
 	if r == nil {
 		return
 	}

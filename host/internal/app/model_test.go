@@ -58,6 +58,7 @@ func (w *world) events() map[string]func(*rapid.T) {
 	add(3, "a page", w.page)
 	add(6, "a likely start", w.likelyStart)
 	add(1, "any start", w.now(w.start))
+	add(1, "a nested start", w.borrowing(w.start))
 	add(2, "a stop", w.borrowing(w.stop))
 	add(1, "an extension", w.borrowing(w.extend))
 	add(1, "a likely extension", w.borrowing(w.likelyExtend))

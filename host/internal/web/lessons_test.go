@@ -250,3 +250,21 @@ func TestPiecesOfAPageAreItsSubjects(t *testing.T) {
 		t.Errorf("a contact is answered %d", a.StatusCode)
 	}
 }
+
+// xraph/authsome: an error on the way to the switch let the request through as if there were none.
+func TestADatabaseThatFailsMakesNobodyAnybody(t *testing.T) {
+	s := newSite(t)
+	switched, own := s.as(ann), s.as(ann)
+	switched.become(jane)
+	if err := s.rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []*browser{switched, own} {
+		for _, path := range []string{"/", "/admin", "/admin/staff", "/session"} {
+			b.get(path).wants(t, 503).silent(t, "Ann Lee", "Jane Doe")
+		}
+		for _, path := range []string{"/profile", "/admin/profile", "/session/switch", "/session/restore"} {
+			b.post(path, "name", "X", "target", "contact:2").wants(t, 503)
+		}
+	}
+}
