@@ -169,10 +169,13 @@ func (w *world) pass(t *rapid.T) {
 	w.clock.Advance(moments.Draw(t, "time"))
 }
 
-// passToTheLimit lets so much time pass that a switch is over, or nearly, and has its browser ask.
+// passToTheLimit lets so much time pass that a switch is over, or nearly, with a page on the way, and
+// has its browser ask.
 func (w *world) passToTheLimit(t *rapid.T) {
 	b := w.drawBrowser(t, isBorrowing)
-	left := b.session.marker.expires.Sub(w.clock.Now()) - rapid.SampledFrom([]time.Duration{0, 0, time.Second}).Draw(t, "before it")
-	w.clock.Advance(max(0, left))
+	m := b.session.marker
+	w.clock.Advance(max(0, m.expires.Sub(w.clock.Now())/2))
+	w.resolve(b)
+	w.clock.Advance(max(0, m.expires.Sub(w.clock.Now())-rapid.SampledFrom([]time.Duration{0, 0, time.Second}).Draw(t, "before it")))
 	w.resolve(b)
 }
