@@ -34,7 +34,7 @@ func (a *App) closeSwitch(ctx context.Context, tx store.Tx, who crm.Who, cause c
 	if !who.Session.Switched() {
 		return nil
 	}
-	w, ended, err := tx.EndSwitch(ctx, who.Session.SwitchID, a.Now(), cause, "")
+	w, ended, err := tx.EndSwitch(ctx, who.Session.SwitchID, who.Session.ID, a.Now(), cause, "")
 	if err != nil || !ended {
 		return err
 	}
@@ -82,8 +82,13 @@ func whoRecorded(s crm.Session, w crm.Switch) crm.Who {
 
 // switchNotice is the sentence that tells the actor how a switch ended.
 func switchNotice(prefix string, w crm.Switch, cause crm.EndCause, now time.Time) crm.Notice {
-	minutes := strconv.Itoa(int(now.Sub(w.StartedAt).Round(time.Minute).Minutes()))
+	minutes := strconv.Itoa(wholeMinutes(w.StartedAt, now))
 	return crm.Notice{Key: "switch_" + prefix + "ended_" + string(cause), Args: map[string]string{"Subject": w.SubjectName, "Minutes": minutes}}
+}
+
+// wholeMinutes is how long something took; none when the clock was set back meanwhile.
+func wholeMinutes(start, end time.Time) int {
+	return int(max(end.Sub(start), 0).Round(time.Minute).Minutes())
 }
 
 // EndSwitchByForce ends a switch that runs in another browser; that one learns of it with its next
@@ -107,7 +112,7 @@ func (a *App) EndSwitchByForce(ctx context.Context, who crm.Who, id int64, anyOf
 		if err != nil {
 			return err
 		}
-		after, ended, err := tx.EndSwitch(ctx, id, a.Now(), cause, who.Actor.Name)
+		after, ended, err := tx.EndSwitch(ctx, id, 0, a.Now(), cause, who.Actor.Name)
 		if err == nil && !ended {
 			err = crm.Refuse(crm.Conflict, "switch_has_ended")
 		}

@@ -45,5 +45,13 @@ func (a *App) RecordRefusal(ctx context.Context, who crm.Who, what, rule string)
 	})
 }
 
+// RecordModuleForm notes that a module's page is sent something under a borrowed name, before it is:
+// what the module then changes is its own, and leaves no entry unless it writes one.
+func (a *App) RecordModuleForm(ctx context.Context, who crm.Who, module string) error {
+	return a.change(ctx, who, "module_form_sent", func(store.Tx) (string, map[string]string, error) {
+		return crm.Cut(who.Client.Doing, 200), map[string]string{"module": module}, nil
+	})
+}
+
 // refusalTime bounds how long a refusal waits to be written.
 const refusalTime = 10 * time.Second

@@ -56,7 +56,7 @@ func (a *App) observe(tx store.Tx, who crm.Who, action string, detail map[string
 	case "switch_ended":
 		var lasted time.Duration
 		if who.Switch != nil {
-			lasted = a.Now().Sub(who.Switch.StartedAt)
+			lasted = max(a.Now().Sub(who.Switch.StartedAt), 0) // the clock may have been set back
 		}
 		tell = func() { a.observer.SwitchEnded(crm.EndCause(detail["cause"]), lasted) }
 	case "switch_refused", "switch_extension_refused", "switch_elevation_refused", "refused":

@@ -348,3 +348,60 @@ func TestPartedPairsAreFoundAndClosed(t *testing.T) {
 		})
 	}
 }
+
+// A row that somebody changed by hand makes nobody another, and ends nobody else's switch.
+func TestARowChangedByHandMakesNobodyAnother(t *testing.T) {
+	for name, how := range map[string]string{
+		"another subject":     "UPDATE sessions SET subject_kind = 'staff', subject_id = (SELECT id FROM staff WHERE email = '" + ann + "') WHERE id = %d",
+		"another's switch":    "UPDATE sessions SET switch_id = %[2]d, subject_kind = 'contact', subject_id = (SELECT subject_id FROM session_switches WHERE id = %[2]d) WHERE id = %[1]d",
+		"another's record":    "UPDATE session_switches SET subject_kind = 'staff', subject_id = (SELECT id FROM staff WHERE email = '" + ann + "') WHERE session_id = %d",
+		"another's as actor":  "UPDATE session_switches SET actor_id = (SELECT id FROM staff WHERE email = '" + ann + "') WHERE session_id = %d",
+		"another's in record": "UPDATE session_switches SET session_id = 4711 WHERE session_id = %d",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := hosttest.NewSite(t)
+			s.App.SetSwitchPolicy(&pinged{Policy: s.Policy})
+			s.App.SetWayBack(func(context.Context) error { return nil })
+			other, v := s.SignIn(t, ann), s.SignIn(t, ben)
+			other.Become(omar)
+			others := s.Switches(t)[0].ID
+			v.Become(jane)
+			s.Exec(t, strings.ReplaceAll(fmt.Sprintf(how+"-- %[2]d", v.Who().Session.ID, others), "%!", "-- "))
+			if got := checks(t, s); got != "pairs" {
+				t.Errorf("the self-check finds %q", got)
+			}
+			if who := v.Who(); who.Switched() || who.Subject.Email != ben {
+				t.Errorf("comes back as %q", who.Subject.Name)
+			}
+			if !other.Who().Switched() {
+				t.Error("another's switch has ended")
+			}
+			must(t, s.App.Sweep(t.Context()))
+			if got := checks(t, s); got != "" || !other.Who().Switched() {
+				t.Errorf("after that: %q", got)
+			}
+		})
+	}
+}
+
+// A clock that is set back an hour: the start still comes first, and nothing lasts less than no time.
+func TestAClockSetBackKeepsTheTimelineReadable(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		o := &told{}
+		s.App.SetSwitchObserver(o)
+		v := s.SignIn(t, ben)
+		v.Become(jane)
+		s.Clock.Advance(-time.Hour)
+		s.App.NotePage(v.Who(), "/", "Dashboard", 200)
+		must(t, s.App.SaveOwnPreferences(t.Context(), v.Who(), "en", "dark"))
+		_, ended, err := s.App.RestoreSession(t.Context(), v.Who())
+		must(t, err)
+		wantTimeline(t, s, "started", "page / Dashboard 200", "change preferences_changed", "ended")
+		if last := o.list[len(o.list)-1]; last != "ended stopped 0s" {
+			t.Errorf("told %q", last)
+		}
+		if ended.End != crm.EndStopped {
+			t.Errorf("ended %+v", ended)
+		}
+	})
+}

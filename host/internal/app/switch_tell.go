@@ -50,6 +50,6 @@ func switchArgs(w crm.Switch) map[string]string {
 	}
 	return map[string]string{
 		"actor": crm.Cut(w.ActorName, maxTold), "subject": crm.Cut(w.SubjectName, maxTold), "reason": crm.Cut(w.Reason, maxTold), "ticket": crm.Cut(w.Ticket, maxTold),
-		"start": moment(w.StartedAt), "end": moment(end), "minutes": strconv.Itoa(int(end.Sub(w.StartedAt).Round(time.Minute).Minutes())),
+		"start": moment(w.StartedAt), "end": moment(end), "minutes": strconv.Itoa(wholeMinutes(w.StartedAt, end)),
 	}
 }

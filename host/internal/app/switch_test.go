@@ -235,3 +235,24 @@ func TestSwitchEndsWhenItsTimeIsUp(t *testing.T) {
 		wantOneEnd(t, s, crm.EndExpired)
 	})
 }
+
+// With two browsers the switch that began last need not be the one that ended last.
+func TestTheNextSignInTellsOfTheOneThatEndedLast(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		first, second := s.SignIn(t, ben), s.SignIn(t, ben)
+		first.Become(jane)
+		id := s.Switches(t)[0].ID
+		s.Clock.Advance(time.Minute)
+		second.Become(omar)
+		s.Clock.Advance(time.Minute)
+		second.Return()
+		s.Clock.Advance(time.Minute)
+		if _, err := s.App.EndSwitchByForce(t.Context(), s.SignIn(t, jane).Who(), id); err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.App.Resolve(t.Context(), s.SignIn(t, ben).Secret, hosttest.Client)
+		if err != nil || r.Notice.Key != "switch_last_ended_by_subject" || r.Notice.Args["Subject"] != "Jane Doe" {
+			t.Errorf("the next sign-in says %+v, %v", r.Notice, err)
+		}
+	})
+}

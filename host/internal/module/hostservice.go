@@ -32,6 +32,7 @@ type hostServices struct {
 	running *running
 	app     *app.App
 	asks    throttle
+	recheck together
 }
 
 func (s *hostServices) register(server *grpc.Server) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -70,9 +71,14 @@ func (s *hostServices) EndSessionSwitch(ctx context.Context, q *modulev1.EndSess
 	return &modulev1.EndSessionSwitchResponse{SessionSwitch: switchToWire(w)}, nil
 }
 
-// RecheckSessionSwitches has every switch decided again.
+// recheckEvery bounds how often a module has switches decided again: each time, everybody who is under
+// one waits for the hook, and what they were about to save is asked for anew.
+const recheckEvery = time.Second
+
+// RecheckSessionSwitches has every switch decided again. Those who ask within a second of the last time
+// wait for the next one, together: none of them is forgotten.
 func (s *hostServices) RecheckSessionSwitches(ctx context.Context, _ *modulev1.RecheckSessionSwitchesRequest) (*modulev1.RecheckSessionSwitchesResponse, error) {
-	return &modulev1.RecheckSessionSwitchesResponse{}, s.app.RecheckSwitches(ctx)
+	return &modulev1.RecheckSessionSwitchesResponse{}, s.recheck.do(ctx, recheckEvery, s.app.RecheckSwitches)
 }
 
 // ExplainSwitch holds a pair against the host's rules, by the code that decides.

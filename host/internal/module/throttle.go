@@ -2,6 +2,7 @@ package module
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"sync"
 	"time"
@@ -45,6 +46,51 @@ func (t *throttle) spend(cost, atOnce, perSecond float64) {
 	if t.credit -= cost; t.credit < 0 {
 		time.Sleep(time.Duration(-t.credit / perSecond * float64(time.Second)))
 	}
+}
+
+// together does one thing for all who ask for it meanwhile, and no more often than is said.
+type together struct {
+	mu   sync.Mutex
+	last time.Time
+	next *turn // for who asks before it begins
+}
+
+// turn is one time it is done.
+type turn struct {
+	done chan struct{}
+	err  error
+}
+
+// do returns when act, begun after do was called, has ended. Act goes on when who asked gives up, for
+// others may have asked, too.
+func (g *together) do(ctx context.Context, every time.Duration, act func(context.Context) error) error {
+	t := g.join(context.WithoutCancel(ctx), every, act)
+	select {
+	case <-t.done:
+		return t.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *together) join(ctx context.Context, every time.Duration, act func(context.Context) error) *turn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.next != nil {
+		return g.next
+	}
+	t := &turn{done: make(chan struct{})}
+	g.next = t
+	time.AfterFunc(every-time.Since(g.last), func() {
+		g.mu.Lock()
+		g.next, g.last = nil, time.Now()
+		g.mu.Unlock()
+		ctx, cancel := context.WithTimeout(ctx, hostCallLimit)
+		defer cancel()
+		t.err = act(ctx)
+		close(t.done)
+	})
+	return t
 }
 
 // throttled is what a process prints, no faster than the throttle lets it.

@@ -20,6 +20,11 @@ type Resolved struct {
 	Unread   bool // the actor has notices to read, and is under no switch
 }
 
+// ownSwitch is the switch a session is under, if the record says the same of both people: a row that was
+// changed by hand makes nobody another.
+const ownSwitch = `w.id = s.switch_id AND w.session_id = s.id AND w.actor_kind = s.actor_kind AND w.actor_id = s.actor_id
+	AND w.subject_kind = s.subject_kind AND w.subject_id = s.subject_id`
+
 // resolveQuery joins the session with both people, wherever their rows are, and looks whether there is
 // anything to tell them.
 const resolveQuery = `SELECT au.revision,
@@ -47,7 +52,7 @@ LEFT JOIN staff t ON s.switch_id <> 0 AND s.subject_kind = 'staff' AND t.id = s.
 LEFT JOIN roles tr ON tr.id = t.role_id
 LEFT JOIN contacts tc ON s.switch_id <> 0 AND s.subject_kind = 'contact' AND tc.id = s.subject_id
 LEFT JOIN customers tcu ON tcu.id = tc.customer_id
-LEFT JOIN session_switches w ON w.id = s.switch_id
+LEFT JOIN session_switches w ON ` + ownSwitch + `
 `
 
 // Resolve reads the session with this secret's hash, NotFound when there is none.

@@ -61,11 +61,11 @@ func TestASwitchEndsOnce(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, first, err := tx.EndSwitch(t.Context(), id, now, crm.EndStopped, "")
+			_, first, err := tx.EndSwitch(t.Context(), id, 0, now, crm.EndStopped, "")
 			if err != nil {
 				return err
 			}
-			_, second, err := tx.EndSwitch(t.Context(), id, now, crm.EndExpired, "")
+			_, second, err := tx.EndSwitch(t.Context(), id, 0, now, crm.EndExpired, "")
 			if !first || second {
 				t.Errorf("ended: %v, %v", first, second)
 			}

@@ -46,10 +46,11 @@ func noticesText(list []crm.SwitchNotice) (string, error) {
 }
 
 // EndSwitch closes a switch and returns it as it ended; false when it is closed already, so that
-// every start has exactly one end. by is who did it, when that wasn't the actor.
-func (t Tx) EndSwitch(ctx context.Context, id int64, now time.Time, cause crm.EndCause, by string) (crm.Switch, bool, error) {
-	w, err := one(ctx, t, "end switch", scanSwitch, `UPDATE session_switches SET ended_at = $1, end_cause = $2, ended_by = $3 WHERE id = $4 AND ended_at = 0
-		RETURNING `+strings.ReplaceAll(switchColumns, "w.", ""), millis(now), cause, by, id)
+// every start has exactly one end, or is of another session than the one that is named, if one is. by
+// is who did it, when that wasn't the actor.
+func (t Tx) EndSwitch(ctx context.Context, id, session int64, now time.Time, cause crm.EndCause, by string) (crm.Switch, bool, error) {
+	w, err := one(ctx, t, "end switch", scanSwitch, `UPDATE session_switches SET ended_at = $1, end_cause = $2, ended_by = $3 WHERE id = $4 AND ended_at = 0 AND CAST($5 AS BIGINT) IN (0, session_id)
+		RETURNING `+strings.ReplaceAll(switchColumns, "w.", ""), millis(now), cause, by, id, session)
 	if crm.KindOf(err) == crm.NotFound {
 		return w, false, nil
 	}
@@ -116,10 +117,11 @@ func (t Tx) LostSwitches(ctx context.Context) ([]crm.Switch, error) {
 		LEFT JOIN sessions s ON s.id = w.session_id AND s.switch_id = w.id WHERE w.ended_at = 0 AND s.id IS NULL ORDER BY w.id LIMIT 200`)
 }
 
-// LastSwitch reads the newest switch of an actor that has ended, NotFound when there is none.
+// LastSwitch reads the switch of an actor that ended last, NotFound when none has. Somebody with several
+// browsers may have begun others since, so the newest few are looked at.
 func (t Tx) LastSwitch(ctx context.Context, actor crm.AccountKey) (crm.Switch, error) {
-	return one(ctx, t, "read last switch", scanSwitch, `SELECT `+switchColumns+` FROM session_switches w
-		WHERE w.actor_kind = $1 AND w.actor_id = $2 AND w.ended_at <> 0 AND w.refusal = '' ORDER BY w.id DESC LIMIT 1`, actor.Kind, actor.ID)
+	return one(ctx, t, "read last switch", scanSwitch, `SELECT `+switchColumns+` FROM (SELECT * FROM session_switches
+		WHERE actor_kind = $1 AND actor_id = $2 AND ended_at <> 0 AND refusal = '' ORDER BY id DESC LIMIT 50) w ORDER BY w.ended_at DESC, w.id DESC LIMIT 1`, actor.Kind, actor.ID)
 }
 
 // Switch reads one switch, NotFound when there is none.

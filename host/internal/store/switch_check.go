@@ -10,9 +10,10 @@ func (t Tx) ActiveSwitches(ctx context.Context) (int64, error) {
 	return t.count(ctx, `SELECT COUNT(*) FROM session_switches WHERE ended_at = 0`)
 }
 
-// DanglingSessions is how many sessions are under a switch there is no record of.
+// DanglingSessions is how many sessions are under a switch there is no record of, or that is recorded
+// of others.
 func (t Tx) DanglingSessions(ctx context.Context) (int64, error) {
-	return t.count(ctx, `SELECT COUNT(*) FROM sessions s LEFT JOIN session_switches w ON w.id = s.switch_id WHERE s.switch_id <> 0 AND w.id IS NULL`)
+	return t.count(ctx, `SELECT COUNT(*) FROM sessions s LEFT JOIN session_switches w ON `+ownSwitch+` WHERE s.switch_id <> 0 AND w.id IS NULL`)
 }
 
 // DatabaseTime is the database server's time; false where the database is part of this process.

@@ -62,13 +62,15 @@ func (t Tx) DropSwitchPages(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// Where an event stands among those of the same moment: what started comes first, and what was seen
-// before what was done there.
+// Where an event stands among those of the same moment: what was seen comes before what was done there.
 const (
-	rankStart = iota
-	rankPage
-	rankRest
+	rankPage = 1
+	rankRest = 2
 )
+
+// eventAt is when an entry stands in the timeline of its switch: the start before all else, even when
+// the clock was set back since.
+const eventAt = `CASE WHEN e.action = 'switch_started' THEN 0 ELSE e.at END`
 
 // position is where a page of a timeline ended.
 type position struct {
@@ -146,14 +148,14 @@ func merge(entries, pages []crm.SwitchEvent) []crm.SwitchEvent {
 }
 
 func positionOf(e crm.SwitchEvent) position {
-	rank := rankRest
 	switch e.Kind {
 	case crm.SwitchStarted:
-		rank = rankStart
+		return position{0, rankRest, e.ID}
 	case crm.SwitchPage:
-		rank = rankPage
+		return position{millis(e.At), rankPage, e.ID}
+	default:
+		return position{millis(e.At), rankRest, e.ID}
 	}
-	return position{millis(e.At), rank, e.ID}
 }
 
 func (t Tx) switchEntries(ctx context.Context, switchID int64, from position, limit int) ([]crm.SwitchEvent, error) {
@@ -161,8 +163,7 @@ func (t Tx) switchEntries(ctx context.Context, switchID int64, from position, li
 		e, err := scanAudit(row)
 		return crm.EventOf(e), err
 	}, `SELECT `+auditColumns+` FROM audit_entries e WHERE e.switch_id = $1
-		AND (e.at, CASE WHEN e.action = 'switch_started' THEN 0 ELSE 2 END, e.id) > ($2, $3, $4)
-		ORDER BY e.at, CASE WHEN e.action = 'switch_started' THEN 0 ELSE 2 END, e.id LIMIT $5`, switchID, from.at, from.rank, from.id, limit)
+		AND (`+eventAt+`, 2, e.id) > ($2, $3, $4) ORDER BY `+eventAt+`, e.id LIMIT $5`, switchID, from.at, from.rank, from.id, limit)
 }
 
 // switchPages lists the pages, and what there was too much of as one more, where it was counted last.

@@ -44,6 +44,11 @@ func (v *visit) modulePage() error {
 		return err
 	}
 	id := v.r.PathValue("module")
+	if v.who.Switched() && v.route.method != get {
+		if err := v.app.RecordModuleForm(v.r.Context(), v.who, id); err != nil {
+			return err
+		}
+	}
 	answer, err := v.modules.ServePage(v.r.Context(), module.PageRequest{
 		Module: id, Method: v.r.Method, Path: "/" + v.r.PathValue("path"), RawQuery: v.r.URL.RawQuery, Header: v.r.Header, Body: v.body,
 		Viewer: v.viewer(v.moduleLanguage()), FormToken: v.app.FormToken(v.who, id), BasePath: v.path(strings.TrimSuffix(v.modulePrefix(), "/")),

@@ -36,7 +36,10 @@ func (v *visit) notePage() {
 	if v.watched == nil {
 		return
 	}
-	if status := v.watched.status; status == http.StatusOK || status >= 400 {
+	switch status := v.watched.status; {
+	case status == 0, status == http.StatusNoContent, status == http.StatusNotModified:
+	case status < 400 && v.w.Header().Get("Location") != "":
+	default: // a module may answer by any status, and a browser shows what came with it
 		v.seen(v.who, addressOf(v.r, v.route), v.title, status)
 	}
 }

@@ -511,3 +511,41 @@ func BenchmarkPageWhileSwitched(b *testing.B) {
 		b.ReportMetric(float64(sorted[len(sorted)/2].Microseconds()), unit)
 	}
 }
+
+// What a module answers and is sent under a borrowed name leaves a trace, whatever status it chooses.
+func TestNothingOfAModuleIsWithoutATrace(t *testing.T) {
+	s := newSite(t)
+	s.activate(t, 1)
+	s.withEve()
+	b := s.as(ann)
+	b.become(eve)
+	for _, status := range []int{200, 203, 206, 300, 404, 503} {
+		b.get(fmt.Sprintf("/admin/m/sample-00/log/of-%d?status=%[1]d", status))
+	}
+	b.do(http.MethodPut, "/admin/m/sample-00/log/kept", nil, "X-Form-Token", b.token).wants(t, 200)
+	b.post("/admin/m/sample-00/log/kept", "name", "Mallory").wants(t, 200)
+	b.get("/session").wants(t, 200)
+	all := strings.Join(s.pagesSeen(), "\n")
+	for _, status := range []string{"200", "203", "206", "300", "404", "503"} {
+		if !strings.Contains(all, "/log/of-"+status) || !strings.Contains(all, " "+status) {
+			t.Errorf("an answer of %s left no trace:\n%s", status, all)
+		}
+	}
+	var sent []string
+	for _, e := range s.events() {
+		if e.Entry.Action == "module_form_sent" {
+			sent = append(sent, e.Entry.ActorName+" as "+e.Entry.SubjectName+": "+e.Entry.Object+" "+e.Entry.Detail["module"])
+		}
+	}
+	want := []string{"Ann Lee as Eve Stone: PUT /admin/m/sample-00/log/kept sample-00", "Ann Lee as Eve Stone: POST /admin/m/sample-00/log/kept sample-00"}
+	if !slices.Equal(sent, want) {
+		t.Errorf("what was sent: %q", sent)
+	}
+	own := s.as(ann)
+	own.get("/admin").wants(t, 200)
+	before := len(s.events())
+	own.post("/admin/m/sample-00/log/kept", "name", "x").wants(t, 200)
+	if len(s.events()) != before {
+		t.Error("what one does as oneself stands among what was done under a borrowed name")
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -245,6 +246,9 @@ func pick(w http.ResponseWriter, r *http.Request) {
 
 func echo(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	if status, err := strconv.Atoi(r.URL.Query().Get("status")); err == nil {
+		w.WriteHeader(status)
+	}
 	fmt.Fprintf(w, "%s %s?%s %s cookie=%q", r.Method, r.URL.Path, r.URL.RawQuery, body, r.Header.Get("Cookie"))
 }
 
