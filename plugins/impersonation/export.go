@@ -207,10 +207,11 @@ func seconds(record sdk.SessionSwitch) string {
 // inOrder takes away the marks that only a screen needs.
 var inOrder = strings.NewReplacer("\u2066", "", "\u2069", "")
 
-// harmless keeps a spreadsheet from taking a cell for a formula.
+// harmless keeps a spreadsheet from taking a cell for a formula. Some take the wide forms of the signs
+// for the signs, and pass over what is empty before them.
 func harmless(cell string) string {
 	cell = inOrder.Replace(cell)
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	if strings.IndexAny(cell, "\t\r\n") == 0 || strings.IndexAny(strings.TrimLeft(cell, " \u00a0\u3000"), "=+-@＝＋－＠\t\r\n") == 0 {
 		return "'" + cell
 	}
 	return cell

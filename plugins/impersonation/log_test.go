@@ -147,7 +147,7 @@ func TestHostileNamesAreText(t *testing.T) {
 
 func TestExportIsHarmlessCompleteAndRecorded(t *testing.T) {
 	list := switches(1100)
-	for i, cell := range []string{"=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", `say "hi", all`, "José"} {
+	for i, cell := range []string{"=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", `say "hi", all`, "José", "＝1", " =1", "\u00a0＠x", "a = b"} {
 		list[i].Reason = cell
 	}
 	kit := newKit(t, sdktest.Options{Switches: list})
@@ -162,7 +162,7 @@ func TestExportIsHarmlessCompleteAndRecorded(t *testing.T) {
 		t.Fatalf("%v, %d rows", err, len(rows))
 	}
 	reason := slices.Index(rows[0], "Reason")
-	for i, want := range []string{"'=1+1", "'+1", "'-1", "'@x", "'\t=1", "'\r=1", "'\n=1", `say "hi", all`, "José"} {
+	for i, want := range []string{"'=1+1", "'+1", "'-1", "'@x", "'\t=1", "'\r=1", "'\n=1", `say "hi", all`, "José", "'＝1", "' =1", "'\u00a0＠x", "a = b"} {
 		if rows[i+1][reason] != want {
 			t.Errorf("row %d: %q", i, rows[i+1][reason])
 		}

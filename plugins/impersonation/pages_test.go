@@ -242,7 +242,8 @@ func TestWhoExplainsAPairAndARole(t *testing.T) {
 		"only administrators may impersonate", `href="/admin/settings/impersonation"`, `href="/admin/staff/2"`, "The customer allows it", "doesn&#39;t allow support access")
 	page = kit.Get("/who?staff=staff:1&target=staff:6", kit.Viewer(ann))
 	mustHold(t, page, "Ann Lee may not become Abe Stone", "Another administrator has approved it", `href="/admin/m/impersonation/approvals"`)
-	mustHold(t, page, "Support", "Active members: 4", "Administrators", "Without a role", "No: the settings don&#39;t allow it", "No: without the permission", "✓")
+	mustHold(t, page, "Support", "Active members: 4", "Administrators", "Without a role", "No: the settings don&#39;t allow it", "No: without the permission", "✓",
+		"must also be allowed to view and edit customers")
 	// Explaining asks nobody and stores nothing.
 	if len(kit.Host.Sent) != 0 || len(kit.Host.Stored) != 1 {
 		t.Errorf("%v %v", kit.Host.Sent, kit.Host.Stored)

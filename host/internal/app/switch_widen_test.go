@@ -215,3 +215,20 @@ func TestADecisionForLessTimeThanHasPassedEndsTheSwitch(t *testing.T) {
 	}
 	wantOneEnd(t, s, crm.EndExpired)
 }
+
+// A request that was on its way when an extension took the right to write saves nothing.
+func TestASlowRequestSavesNothingAfterItsSwitchWasNarrowed(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		s.Policy.Allow(time.Hour, crm.Full)
+		v := s.SignIn(t, ben)
+		v.Become(jane)
+		slow := v.Who()
+		s.Policy.Allow(2*time.Hour, crm.ReadOnly)
+		if w, err := s.App.ExtendSwitch(t.Context(), v.Who(), "more to read"); err != nil || w.Mode != crm.ReadOnly {
+			t.Fatalf("%+v %v", w, err)
+		}
+		if err := s.App.SaveOwnPreferences(t.Context(), slow, "en", "dark"); crm.KeyOf(err) != "session_changed" {
+			t.Errorf("saved: %v", err)
+		}
+	})
+}

@@ -105,7 +105,7 @@ func TestLogoutAsksWhileSwitched(t *testing.T) {
 	b := s.as(ann)
 	b.become(jane)
 	b.get("/").says(t, `href="/logout"`)
-	b.get("/logout").wants(t, 200).says(t, "Return to your account", "Sign out completely", "Ann Lee")
+	b.get("/logout").wants(t, 200).says(t, "Return to your account", "Sign out completely", "You (Ann Lee) are signed in as Jane Doe (Acme Ltd). Do you want to return to your own account, or to sign out of this browser altogether?")
 	b.get("/login").wants(t, 409).says(t, "Return to your account")
 	b.post("/login", "email", rosa, "password", demoPassword).wants(t, 409)
 	b.get("/logout")
