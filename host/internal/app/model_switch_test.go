@@ -85,7 +85,7 @@ func (w *world) extend(_ *rapid.T, r *request) {
 
 // likelyExtend and likelyElevate ask once the module has changed its mind.
 func (w *world) likelyExtend(t *rapid.T, r *request) {
-	w.answer.kind, w.answer.limit = "allow", 2*w.answer.limit
+	w.answer.kind, w.answer.limit = "allow", rapid.SampledFrom([]time.Duration{2 * w.answer.limit, 2 * w.answer.limit, 1000 * time.Hour}).Draw(t, "limit")
 	w.extend(t, r)
 }
 
