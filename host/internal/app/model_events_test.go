@@ -149,7 +149,9 @@ func (w *world) recheck(*rapid.T) {
 
 // loseSession takes a session's row away behind everybody's back.
 func (w *world) loseSession(t *rapid.T) {
-	s := w.drawBrowser(t, func(b *browser) bool { return isBorrowing(b) || (!b.session.gone && rapid.Bool().Draw(t, "as oneself")) }).session
+	s := w.drawBrowser(t, func(b *browser) bool {
+		return isBorrowing(b) || (!b.session.gone && rapid.Bool().Draw(t, "as oneself"))
+	}).session
 	w.must("lose a session", w.store.Write(w.ctx, func(tx store.Tx) error { return tx.DeleteSession(w.ctx, s.id) }))
 	s.gone = true
 }

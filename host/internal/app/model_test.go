@@ -17,7 +17,7 @@ import (
 // database must be follows from that (model_holds_test.go).
 //
 // It has found that a decision for less time than had passed let one more page through. Planted one
-// at a time, these were found too; beside each the story that did, by -rapid.seed=7 and 8:
+// at a time, these were found too; beside each the number of the story that did, in two runs:
 //
 //	no use case asks whether its request still stands      3   5
 //	the subject is set without a look at the version       2   1
