@@ -244,4 +244,11 @@ func TestWhatCantBeReadRefuses(t *testing.T) {
 		}
 	}
 	mustHold(t, silent.Get("/approvals", silent.Viewer(abe)), "Ann Lee wants to become Abe Stone")
+	if page := answerAs(silent, silent.Viewer(abe), "perhaps"); page.Status != http.StatusUnprocessableEntity {
+		t.Errorf("an answer that is none: %d", page.Status)
+	}
+	var asked ask
+	if err := json.Unmarshal(silent.Host.Stored[askKey(ann.Key, abe.Key)], &asked); err != nil || !asked.ToldAt.IsZero() {
+		t.Errorf("nobody was told, and the next attempt tells nobody either: %+v, %v", asked, err)
+	}
 }

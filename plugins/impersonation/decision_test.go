@@ -277,6 +277,15 @@ func TestEveryDamagedSettingFailsClosed(t *testing.T) {
 	}
 }
 
+// A consent that is required and that nobody can give is no setting of this product's.
+func TestConsentThatNobodyCanGiveRefuses(t *testing.T) {
+	kit := newKitAt(t, &clock{noon}, nil)
+	kit.Host.Settings[consentRequired], kit.Host.Settings[customersDecide] = "true", "false"
+	if got := ask1(t, kit, sdk.SwitchQuestion{Moment: sdk.SwitchStart, Actor: ann, Target: jane}); got.RefusalKey != "refused_settings" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // What explains is what decides: over anything that can be known, a start that is filled in is
 // refused exactly when a line of the explanation says no.
 func TestExplainingAndDecidingAgree(t *testing.T) {

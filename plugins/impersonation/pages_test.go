@@ -58,7 +58,10 @@ func TestPickerPutsPinnedAndRecentFirst(t *testing.T) {
 	// In the modal the form is drawn again, where one is.
 	modal := viewer
 	modal.Modal = true
-	page := kit.Post("/pin", url.Values{"target": {jane.Key.String()}, "pin": {"no"}, "kind": {"staff"}}, modal)
+	page := kit.Post("/pin", url.Values{"target": {jane.Key.String()}, "pin": {"no"}, "kind": {"staff"}, "reason": {"half a <reason>"}}, modal)
+	if !strings.Contains(page.Body, ">half a &lt;reason&gt;</textarea>") {
+		t.Errorf("what was typed is lost: %s", page.Body)
+	}
 	if page.Status != http.StatusOK || !strings.Contains(page.Body, `<option value="contact:1" data-detail="jane@acme.example" selected>`) || strings.Contains(page.Body, "Pinned users") {
 		t.Errorf("%d %s", page.Status, page.Body)
 	}
@@ -73,6 +76,22 @@ func TestPickerPutsPinnedAndRecentFirst(t *testing.T) {
 	_, all = values("/search?kind=contact&q=jane")
 	if len(all) != 1 || !all[0].Disabled || !strings.Contains(all[0].Reason, "doesn't allow support access") {
 		t.Errorf("%+v", all)
+	}
+}
+
+// Of a long history the list shows a few, and it never has more than a page.
+func TestRecentOnesAreAFew(t *testing.T) {
+	kit := newKitAt(t, &clock{noon}, nil)
+	for id := range int64(30) {
+		who := sdk.Account{Key: sdk.AccountKey{Kind: sdk.Contact, ID: 100 + id}, Name: fmt.Sprintf("Zed %02d", 29-id), Email: fmt.Sprintf("zed%d@acme.example", id), Active: true, Company: "Acme Ltd", CustomerID: 1}
+		kit.Host.People = append(kit.Host.People, who)
+		kit.Host.Switches = append(kit.Host.Switches, sdk.SessionSwitch{
+			ID: id + 1, Actor: ann.Key, Subject: who.Key, StartedAt: noon.Add(time.Duration(id-30) * time.Minute), EndedAt: noon, End: sdk.EndStopped,
+		})
+	}
+	list, _ := search(t, kit.Get("/search?kind=contact&q=", kit.Viewer(ann)))
+	if len(list) != pickerRows || list[0].Text != "Zed 00 (Acme Ltd)" || list[4].Text != "Zed 04 (Acme Ltd)" || strings.HasPrefix(list[5].Text, "Zed") {
+		t.Errorf("%+v", list)
 	}
 }
 

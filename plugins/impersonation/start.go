@@ -28,6 +28,7 @@ type startView struct {
 	NeedReason           bool
 	NeedTicket           bool
 	MaxReason, MaxTicket int
+	Typed, TypedTicket   string // what stood in the form that is drawn again
 	Happens              []string
 }
 
@@ -52,7 +53,7 @@ func (p *pages) start(w http.ResponseWriter, r *http.Request) error {
 		Kind: string(kind), OneKind: len(pick.kinds) == 1, MaxReason: maxReason, MaxTicket: maxTicket,
 		Reason: pick.policy.reason != off, NeedReason: pick.policy.reason == required,
 		Ticket: pick.policy.ticket != off, NeedTicket: pick.policy.ticket == required,
-		Happens: whatHappens(pick.words, pick.policy),
+		Happens: whatHappens(pick.words, pick.policy), Typed: r.PostFormValue("reason"), TypedTicket: r.PostFormValue("ticket"),
 	}
 	for _, each := range pick.types() {
 		v.Kinds = append(v.Kinds, choice{Value: string(each), Text: kindWord(pick.words, each), Selected: each == kind})

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// table is a table as it stands: all its rows, in order.
+func (d demo) table(t *testing.T, name, where string) string {
+	t.Helper()
+	var columns, rows []string
+	d.query(t, "SELECT name FROM pragma_table_info('"+name+"')", func(scan func(...any)) {
+		var column string
+		scan(&column)
+		columns = append(columns, column)
+	})
+	d.query(t, "SELECT * FROM "+name+" "+where+" ORDER BY 1", func(scan func(...any)) {
+		values, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		scan(into...)
+		rows = append(rows, fmt.Sprint(values...))
+	})
+	return strings.Join(rows, "\n")
+}
+
+// ofTargets is every table that could hold a mark of Cleo's or Jane's. What names the actor is left
+// out: the record, and the actor's own sessions.
+func (d demo) ofTargets(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{"sessions": d.table(t, "sessions", "WHERE actor_kind = 'contact' AND actor_id = 1 OR actor_kind = 'staff' AND actor_id = 3")}
+	d.query(t, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", func(scan func(...any)) {
+		var name string
+		scan(&name)
+		switch name {
+		case "sessions", "session_switches", "switch_pages", "switch_page_counts", "audit_entries", "audit_chains", "module_log":
+		default:
+			all[name] = d.table(t, name, "")
+		}
+	})
+	return all
+}
+
+// A reading tour as each kind of person, with notices waiting for them and sessions of their own: not
+// one row of the database but the record of it is another afterwards.
+func TestAReadingTourLeavesNoMarkAnywhere(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin := signedInClient(t, d, ann)
+	admin.want(admin.post("/admin/settings/impersonation", "s_read_only", "true", "s_tell_subject", "no"), http.StatusSeeOther)
+	signedInClient(t, d, cleo).get("/admin")
+	signedInClient(t, d, jane).get("/")
+	for _, who := range []string{"'contact', 1", "'staff', 3"} {
+		d.exec(t, `INSERT INTO account_notices (account_kind, account_id, module_id, text_key, args, page, at, read_at)
+			VALUES (`+who+`, 'impersonation', 'notice_subject', '{}', '', 1700000000000, 0)`)
+	}
+	tours := map[string][]string{
+		"staff:3":   {"/admin", "/admin/profile", "/admin/customers", "/admin/customers/1", "/admin/m/impersonation/start", "/nowhere"},
+		"contact:1": {"/", "/profile", "/company", "/m/impersonation/access", "/m/impersonation/access/entry?id=1", "/nowhere"},
+	}
+	admin.get("/admin") // says "Settings saved." once
+	before := d.ofTargets(t)
+	for target, pages := range tours {
+		admin.want(admin.post("/session/switch", "target", target, "reason", "a look"), http.StatusSeeOther)
+		for _, path := range pages {
+			page := admin.get(path)
+			if page.Status >= http.StatusInternalServerError || strings.Contains(page.Body, "/dismiss") {
+				t.Errorf("%s as %s: %d", path, target, page.Status)
+			}
+			for _, cookie := range page.Header["Set-Cookie"] {
+				t.Errorf("%s as %s leaves %s", path, target, cookie)
+			}
+		}
+		for _, path := range []string{"/preferences", "/notices/dismiss", "/notices/1/dismiss", "/profile", "/admin/profile", "/company"} {
+			if got := admin.post(path, "language", "ar", "theme", "dark", "name", "x"); got.Status < http.StatusBadRequest {
+				t.Errorf("POST %s as %s: %d", path, target, got.Status)
+			}
+		}
+		admin.want(admin.post("/session/restore"), http.StatusSeeOther)
+	}
+	after := d.ofTargets(t)
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if before[name] != after[name] {
+			t.Errorf("%s was\n%s\nand is\n%s", name, before[name], after[name])
+		}
+	}
+	if len(before) < 15 || before["sessions"] == "" || before["account_notices"] == "" {
+		t.Errorf("too little was compared: %d tables", len(before))
+	}
+}
+
+// What is typed as the own password, right or wrong, before a start and for more rights, is nowhere
+// afterwards: not in an answer, not in what is stored, not in any log.
+func TestTheOwnPasswordGoesNowhere(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin := signedInClient(t, d, ann)
+	email, password := admin.hire(t, "Zoe Quinn", "zoe@example.com", "en")
+	admin.want(admin.post("/admin/settings/impersonation", "s_own_password", "true", "s_read_only", "true"), http.StatusSeeOther)
+	var seen bytes.Buffer
+	zoe := newClient(t, d)
+	zoe.signIn(email, password)
+	zoe.seen = &seen
+	d.exec(t, "UPDATE sessions SET created_at = created_at - 3600000") // signing in counts for 15 minutes
+	wrong, wish := "wrong-"+unguessable(), []string{"target", "contact:1", "reason", "a look"}
+	zoe.want(zoe.post("/session/switch", wish...), http.StatusOK, "Password of Zoe Quinn")
+	zoe.want(zoe.post("/session/switch", append(wish, "password", wrong)...), http.StatusUnprocessableEntity, "wrong")
+	// A page of the module is given what is sent to it; the host never sends a password on its way there.
+	zoe.want(zoe.post("/session/switch", append(wish, "password", password)...), http.StatusSeeOther)
+	zoe.want(zoe.post("/session/elevate", "reason", "more", "password", wrong), http.StatusUnprocessableEntity, "wrong")
+	zoe.want(zoe.post("/session/elevate", "reason", "more", "password", password), http.StatusSeeOther)
+	zoe.want(zoe.post("/session/restore"), http.StatusSeeOther)
+	admin.seen = &seen
+	admin.want(admin.get("/admin/m/impersonation/log/entry?id=1"), http.StatusOK, "Elevated to full")
+	admin.get("/admin/activity")
+	admin.get("/admin/modules/impersonation/log")
+
+	_ = filepath.WalkDir(d.data, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			content, _ := os.ReadFile(path) // what goes away meanwhile is no leak
+			seen.Write(content)
+		}
+		return nil
+	})
+	seen.WriteString(d.Output())
+	for what, secret := range map[string]string{"right": password, "wrong": wrong} {
+		if bytes.Contains(seen.Bytes(), []byte(secret)) {
+			t.Errorf("the %s password stands somewhere", what)
+		}
+	}
+}
