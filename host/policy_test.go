@@ -48,6 +48,35 @@ func TestAnAdministratorNeedsAnothersApproval(t *testing.T) {
 	}
 }
 
+// The way round it that needs no second person: demote an administrator, become them, promote them
+// from another browser. And one alert, not one a start, for who becomes many.
+func TestFourEyesStayOnWhomSomebodyIsAlready(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin, other := signedInClient(t, d, ann), signedInClient(t, d, ann)
+	admin.want(admin.post("/admin/settings/impersonation", "s_four_eyes", "true", "s_targets_per_hour", "1"), http.StatusSeeOther)
+	start := func(target string) { // the last two are asked for the password
+		admin.want(admin.post("/session/switch", "target", target, "reason", "a look", "password", demoPassword), http.StatusSeeOther)
+	}
+	start("staff:3")
+	if page := admin.get("/session"); !strings.Contains(page.text(), "Cleo Park") {
+		t.Fatalf("%s", page.text())
+	}
+	other.want(other.post("/admin/staff/3", "name", "Cleo Park", "email", cleo, "administrator", "true", "role", "0", "language", "en"), http.StatusSeeOther)
+	if page := admin.get("/session"); strings.Contains(page.text(), "Cleo Park") {
+		t.Errorf("an administrator now, and nobody approved: %s", page.text())
+	}
+	for _, target := range []string{"contact:1", "contact:2"} {
+		start(target)
+		admin.want(admin.post("/session/restore"), http.StatusSeeOther)
+	}
+	alerts := 0
+	d.query(t, "SELECT COUNT(*) FROM account_notices WHERE text_key = 'notice_many_targets'", func(scan func(...any)) { scan(&alerts) })
+	if alerts != 1 {
+		t.Errorf("Cleo, the other administrator, has %d alerts", alerts)
+	}
+}
+
 // The customer's side, on the real program: what runs ends at once, by "End now" and by "Never".
 func TestACustomerEndsAndForbidsSupportAccess(t *testing.T) {
 	t.Parallel()

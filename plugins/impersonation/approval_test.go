@@ -75,7 +75,7 @@ func TestAdministratorNeedsAnotherAdministratorsApproval(t *testing.T) {
 	}
 	// While it runs nobody is asked again.
 	c.now = c.now.Add(30 * time.Minute)
-	switched := &sdk.SessionSwitch{Actor: ann.Key, Subject: abe.Key, StartedAt: c.now.Add(-29 * time.Minute), ExpiresAt: c.now.Add(31 * time.Minute), Mode: sdk.Full}
+	switched := &sdk.SessionSwitch{Actor: ann.Key, Subject: abe.Key, StartedAt: c.now.Add(-29 * time.Minute), ExpiresAt: c.now.Add(31 * time.Minute), Mode: sdk.Full, SubjectDetail: "Administrator"}
 	for _, moment := range []sdk.SwitchMoment{sdk.SwitchRecheck, sdk.SwitchExtend} {
 		if got := ask1(t, kit, sdk.SwitchQuestion{Moment: moment, Actor: ann, Target: abe, Reason: "x", Switch: switched}); !got.Allowed {
 			t.Errorf("%s: %+v", moment, got)
@@ -195,6 +195,24 @@ func TestRefusedAskIsTold(t *testing.T) {
 	c.now = c.now.Add(10*time.Minute + time.Second)
 	if got := start(); got.RefusalKey != "refused_approval_asked" || kit.Host.Sent[len(kit.Host.Sent)-1].TextKey != "notice_approval_reason" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Who takes an administrator's rights away, becomes them and gives the rights back needs the approval
+// all the same.
+func TestPromotingWhomOneIsNeedsAnApproval(t *testing.T) {
+	kit, _, _ := fourEyed(t)
+	for setting, why := range map[string]string{"true": "refused_promoted", "false": ""} {
+		kit.Host.Settings[fourEyes] = setting
+		for _, moment := range []sdk.SwitchMoment{sdk.SwitchRecheck, sdk.SwitchExtend} {
+			now := &sdk.SessionSwitch{ID: 1, Actor: ann.Key, Subject: abe.Key, SubjectDetail: "Sales", StartedAt: noon.Add(-time.Minute), ExpiresAt: noon.Add(59 * time.Minute), Mode: sdk.Full}
+			if got := ask1(t, kit, sdk.SwitchQuestion{Moment: moment, Actor: ann, Target: abe, Reason: "x", Switch: now}); got.RefusalKey != why {
+				t.Errorf("%s, four eyes %s: %+v", moment, setting, got)
+			}
+		}
+	}
+	if len(kit.Host.Sent) != 0 {
+		t.Errorf("told %+v", kit.Host.Sent)
 	}
 }
 

@@ -59,11 +59,11 @@ func rules(f facts) []rule {
 	case sdk.SwitchStart:
 		return append(append(all, given(f, p)...), approved(f, p)...)
 	case sdk.SwitchRecheck:
-		return append(all, runs(f))
+		return append(all, runs(f), unpromoted(f, p))
 	case sdk.SwitchExtend:
-		return append(append(all, runs(f)), extends(f, p)...)
+		return append(append(all, runs(f), unpromoted(f, p)), extends(f, p)...)
 	case sdk.SwitchElevate:
-		return append(append(all, runs(f)), elevates(f, p)...)
+		return append(append(all, runs(f), unpromoted(f, p)), elevates(f, p)...)
 	}
 	return append(all, rule{refusal: "refused_moment"})
 }
@@ -120,6 +120,16 @@ func needsApproval(f facts, p policy) bool {
 func runs(f facts) rule {
 	holds := f.running != nil && f.running.Outcome() == sdk.OutcomeActive && lasts(f) > 0
 	return rule{refusal: "refused_moment", holds: holds}
+}
+
+// administratorDetail is how the record says that somebody was an administrator when it began.
+const administratorDetail = "Administrator"
+
+// unpromoted keeps four eyes on whom somebody is already: to take an administrator's rights away for
+// the moment of the start would need no approval.
+func unpromoted(f facts, p policy) rule {
+	watched := p.fourEyes && f.kind == sdk.Staff && f.target != nil && f.target.Administrator
+	return rule{refusal: "refused_promoted", holds: !watched || (f.running != nil && f.running.SubjectDetail == administratorDetail)}
 }
 
 // extends comes after runs, but every rule is looked at, so each must bear a switch that isn't there.
