@@ -114,8 +114,10 @@ func TestAdministratorsAreToldOfHasteOnceAnHour(t *testing.T) {
 	starts := func(actor, target sdk.Account) {
 		kit.Host.Switches = append(kit.Host.Switches, sdk.SessionSwitch{ID: 1, Actor: actor.Key, Subject: target.Key, StartedAt: c.now.Add(-time.Second), EndedAt: c.now, End: sdk.EndStopped})
 	}
-	if !tells(ben, jane) || !tells(ben, jane) {
-		t.Error("not told while the own password is asked for")
+	for range 2 {
+		if !tells(ben, jane) {
+			t.Error("not told while the own password is asked for")
+		}
 	}
 	c.now = c.now.Add(time.Minute)
 	starts(ben, omar) // which the alert was not about

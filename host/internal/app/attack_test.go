@@ -207,3 +207,13 @@ func TestNobodyWeakensAStrongerRole(t *testing.T) {
 		t.Errorf("deleted: %v", err)
 	}
 }
+
+// A record says "Administrator" of those who were one, and of nobody whose role is called so.
+func TestNoRoleIsCalledAdministrator(t *testing.T) {
+	s := hosttest.NewSite(t)
+	for _, name := range []string{"Administrator", " administrator "} {
+		if _, err := s.App.SaveRole(t.Context(), crm.Operator(), app.RoleForm{Name: name}); crm.KeyOf(err) != "role_name_taken" {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/store"
@@ -45,6 +46,9 @@ func (a *App) SaveRole(ctx context.Context, who crm.Who, f RoleForm) (int64, err
 		return 0, err
 	}
 	name, err := crm.CleanName(f.Name)
+	if err == nil && strings.EqualFold(name, crm.AdministratorDetail) {
+		err = crm.Refuse(crm.Conflict, "role_name_taken")
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -89,13 +89,16 @@ type Account struct {
 	LastSignIn    time.Time
 }
 
+// AdministratorDetail is what records say of an administrator, in place of a role. No role is called so.
+const AdministratorDetail = "Administrator"
+
 // Detail is what tells two people of one name apart: company or role.
 func (a Account) Detail() string {
 	if a.Key.Kind == Contact {
 		return a.Company
 	}
 	if a.Administrator {
-		return "Administrator"
+		return AdministratorDetail
 	}
 	return a.Role
 }
