@@ -137,3 +137,58 @@ func TestTheOwnPasswordGoesNowhere(t *testing.T) {
 		}
 	}
 }
+
+// However a page of the module is asked, by whoever has no business there, nothing is stored, ended
+// or begun; and a start wants a reason that can be seen and a target that is one.
+func TestOddRequestsToTheModuleChangeNothing(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t)
+	admin, agent, running := signedInClient(t, d, ann), signedInClient(t, d, ben), signedInClient(t, d, ben)
+	without, another := signedInClient(t, d, omar), signedInClient(t, d, rosa)
+	admin.want(admin.post("/admin/settings/impersonation", "s_reason", "required", "s_four_eyes", "true"), http.StatusSeeOther)
+	running.want(running.post("/session/switch", "target", "contact:1", "reason", "a look"), http.StatusSeeOther)
+	state := func() string {
+		return d.table(t, "module_values", "") + d.table(t, "session_switches", "WHERE refusal = ''") + d.table(t, "settings", "")
+	}
+	before := state()
+	const page, portalPage = "/admin/m/impersonation", "/m/impersonation"
+	for _, c := range []*client{agent, without, another} {
+		token := c.token()
+		for _, path := range []string{page + "/active/end", page + "/approvals/answer", page + "/languages/delete", portalPage + "/access/end", portalPage + "/access/choice"} {
+			if c == another && strings.HasPrefix(path, portalPage) {
+				continue // has the right, for a customer of its own
+			}
+			if got := c.post(path, "id", "1", "choice", "never", "answer", "yes", "actor", "staff:1", "target", "staff:3"); got.Status < http.StatusBadRequest {
+				t.Errorf("POST %s: %d", path, got.Status)
+			}
+		}
+		for _, path := range []string{page + "/pin", page + "/active/end", portalPage + "/access/end", portalPage + "/access/choice"} {
+			query := path + "?id=1&choice=never&target=contact:1&form_token=" + token
+			for _, method := range []string{http.MethodHead, http.MethodGet, http.MethodPut, http.MethodDelete, http.MethodPatch} {
+				if got := c.send(method, query, nil, nil); got.Status < http.StatusMultipleChoices { // who is in the wrong area is sent home
+					t.Errorf("%s %s: %d", method, path, got.Status)
+				}
+			}
+			body := `{"id": "1", "choice": "never", "target": "contact:1", "form_token": "` + token + `"}`
+			if got := c.sendBody(http.MethodPost, path, strings.NewReader(body), "application/json", nil); got.Status < http.StatusBadRequest {
+				t.Errorf("POST %s as JSON: %d", path, got.Status)
+			}
+		}
+	}
+	if got := another.post(portalPage+"/access/end", "id", "1"); got.Status != http.StatusNotFound {
+		t.Errorf("another customer ends it: %d", got.Status)
+	}
+	for _, reason := range []string{"", "  \t", "\u00a0", "\u3164", "\u00ad", "\u200b", "\u2800", strings.Repeat("x", 501)} {
+		if got := agent.post("/session/switch", "target", "contact:2", "reason", reason); got.Status < http.StatusBadRequest {
+			t.Errorf("the reason %q: %d", reason, got.Status)
+		}
+	}
+	for _, target := range []string{"", "contact:0", "contact:-1", "contact:99999999999999999999", "customer:1", "all:1", "staff:2", "staff:1", "contact:4", "contact: 2"} {
+		if got := agent.post("/session/switch", "target", target, "reason", "a look"); got.Status < http.StatusBadRequest {
+			t.Errorf("the target %q: %d", target, got.Status)
+		}
+	}
+	if after := state(); after != before {
+		t.Errorf("it was\n%s\nand is\n%s", before, after)
+	}
+}
