@@ -68,7 +68,7 @@ var switchLessons = []lesson{
 	{"agenticos #1435", "a notice names the account in between", []string{"TestMailWrittenUnderABorrowedNameNamesTheActor", "TestTheSubjectIsToldOfTheEndAndAdministratorsOfTheStart"}, ""},
 	{"lightdash #22378", "the actor is recorded without role and time", []string{"TestTheRecordKeepsTheNamesOfTheTime"}, ""},
 	{"agenticos #1491, PostHog #59128, autumn #3391", "what was made meanwhile outlives it", []string{"TestSensitiveThingsAreRefusedWhileSwitched", "TestEverySensitiveRouteIsRefusedWhileSwitchedAndRecordedOnce", "TestNoPasswordIsSetUnderABorrowedName"}, ""},
-	{"discourse #34872, rainlab #560, DMOJ #1220", "the target's last sign-in moves", []string{"TestATourLeavesNoFootprints", "TestTheTargetsOwnSessionsAreTheirsAlone", "TestNoOrderOfEventsBreaksASwitch"}, ""},
+	{"discourse #34872, rainlab #560, DMOJ #1220", "the target's last sign-in moves", []string{"TestATourLeavesNoFootprints", "TestAReadingTourLeavesNoMarkAnywhere", "TestTheTargetsOwnSessionsAreTheirsAlone", "TestNoOrderOfEventsBreaksASwitch"}, ""},
 	{"langwatch #6564, #3366, lfx #607, posthog", "the customer's figures are the staff's", []string{"TestATourLeavesNoFootprints", "TestModuleAsAProcess"}, ""},
 	{"nextcloud/server #58515, impersonate #92, #127", "notices and pushes of the wrong person", []string{"TestABorrowedNameNeitherSeesNorDismissesNotices", "TestANoticeIsNotForABorrowedName", "TestPiecesOfAPageAreItsSubjects"}, ""},
 	{"nextcloud #230, #17", "whose password is asked for", []string{"TestMoreRightsTakeTheActorsPassword", "TestElevationTakesTheActorsOwnPassword", "TestTheOwnPasswordIsAskedForBeforeAStart"}, ""},
