@@ -67,7 +67,7 @@ func TestNoOrderOfEventsBreaksASwitch(t *testing.T) {
 }
 
 // tellWorlds tells that many stories of some fifty events each.
-// -rapid.checks and -rapid.steps ask for more, -rapid.seed for others: a test says the same each time.
+// -rapid.checks and -rapid.steps ask for more, -rapid.seed for others; without it they are the same each time.
 func tellWorlds(t *testing.T, given map[string]bool, checks int, database func() string) {
 	t.Helper()
 	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(checks), "rapid.steps": "50", "rapid.nofailfile": "true", "rapid.seed": "20261123"} {
