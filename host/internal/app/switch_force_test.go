@@ -44,6 +44,18 @@ func TestWhoMayEndAnothersSwitch(t *testing.T) {
 	})
 }
 
+// Who has signed out, or lost the right, between the page and its saving ends nothing.
+func TestNobodyEndsASwitchByAStaleRight(t *testing.T) {
+	s := hosttest.NewSite(t)
+	v := s.SignIn(t, ben)
+	v.Become(jane)
+	gone, id := s.SignIn(t, ann).Who(), s.Switches(t)[0].ID
+	must(t, s.App.SignOut(t.Context(), gone))
+	if _, err := s.App.EndSwitchByForce(t.Context(), gone, id); crm.KeyOf(err) != "session_changed" || !v.Who().Switched() {
+		t.Errorf("ended by who is gone: %v", err)
+	}
+}
+
 func TestAnAdministratorOrAHolderEndsASwitch(t *testing.T) {
 	for _, by := range []string{ann, ben} {
 		s := hosttest.NewSite(t)

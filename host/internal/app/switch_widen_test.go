@@ -62,6 +62,26 @@ func TestNoExtensionGoesPastTheCap(t *testing.T) {
 	}
 }
 
+// A decision gives what it says and no more: more time may take rights away, and an elevation that
+// allows reading only raises nothing.
+func TestWideningNeverGivesMoreThanWasDecided(t *testing.T) {
+	s := hosttest.NewSite(t)
+	v := s.SignIn(t, ben)
+	v.Become(jane)
+	s.Policy.Allow(2*time.Hour, crm.ReadOnly)
+	_, err := s.App.ExtendSwitch(t.Context(), v.Who(), "more")
+	must(t, err)
+	if w := s.Switches(t)[0]; w.Mode != crm.ReadOnly || w.Extensions != 1 {
+		t.Errorf("extended to %+v", w)
+	}
+	if _, err := s.App.ElevateSwitch(t.Context(), v.Who(), "more", "bens-own-password"); crm.KeyOf(err) != "switch_stays_read_only" {
+		t.Errorf("elevated: %v", err)
+	}
+	if w := s.Switches(t)[0]; w.Mode != crm.ReadOnly || !w.ElevatedAt.IsZero() {
+		t.Errorf("elevated to %+v", w)
+	}
+}
+
 func TestARefusedExtensionChangesNothingAndIsOnRecord(t *testing.T) {
 	s := hosttest.NewSite(t)
 	v := s.SignIn(t, ben)
