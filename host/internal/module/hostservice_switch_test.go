@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -59,6 +60,26 @@ func TestAModuleEndsASwitchOnlyForWhoAsksItTo(t *testing.T) {
 	}
 	if got := end(r.begin(as("omar@acme.example"), true)); got != codes.OK || ben.Who().Switched() {
 		t.Errorf("by a colleague of the subject: %s", got)
+	}
+}
+
+// The record, people, notices and entries are each behind their grant, whole services at a time: one of
+// their methods that needed none would be a way around it.
+func TestEveryMethodOfAServiceNeedsItsGrant(t *testing.T) {
+	grants := map[string]string{
+		"SessionSwitchLogService": "session.switch", "DirectoryService": "directory.read", "NoticeService": "notice.send", "AuditService": "audit.write",
+	}
+	for method := range methodGrants {
+		service, _, _ := strings.Cut(strings.TrimPrefix(method, "/understudy.module.v1."), "/")
+		grant, guarded := grants[service]
+		if !guarded {
+			continue
+		}
+		for _, held := range []string{"session.switch", "directory.read", "notice.send", "audit.write", "network"} {
+			if err := permit(method, []string{held}); (err == nil) != (held == grant) {
+				t.Errorf("%s with %s: %v", method, held, err)
+			}
+		}
 	}
 }
 

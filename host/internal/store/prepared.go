@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -16,6 +17,8 @@ type prepared struct {
 	db *sql.DB
 	mu sync.RWMutex
 	by map[string]*sql.Stmt
+
+	wanted []string // what transactions ran unprepared
 }
 
 func newPrepared(db *sql.DB) *prepared { return &prepared{db: db, by: map[string]*sql.Stmt{}} }
@@ -42,7 +45,7 @@ func (p *prepared) statement(ctx context.Context, query string) *sql.Stmt {
 	return s
 }
 
-// ExecContext runs a statement unprepared: reading is what is done often.
+// ExecContext runs a statement unprepared: outside a transaction only reading is done often.
 func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	return p.db.ExecContext(ctx, query, args...)
 }
@@ -61,6 +64,80 @@ func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...an
 		return s.QueryRowContext(ctx, args...)
 	}
 	return p.db.QueryRowContext(ctx, query, args...)
+}
+
+// preparedTx runs a transaction's statements prepared, where they are by now.
+type preparedTx struct {
+	*sql.Tx
+	p *prepared
+}
+
+// begin prepares what earlier transactions ran unprepared, and begins one. It can't be done within: the
+// only connection there is to write is the transaction's.
+func (p *prepared) begin(ctx context.Context) (preparedTx, error) {
+	for _, query := range p.takeWanted() {
+		// Not under the lock: who has the connection may be waiting for that.
+		if s, err := p.db.PrepareContext(ctx, query); err == nil {
+			p.keep(query, s)
+		}
+	}
+	tx, err := p.db.BeginTx(ctx, nil)
+	return preparedTx{tx, p}, err
+}
+
+func (p *prepared) takeWanted() (list []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list, p.wanted = p.wanted, nil
+	return list
+}
+
+// keep remembers a statement, unless somebody else was faster.
+func (p *prepared) keep(query string, s *sql.Stmt) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.by[query] != nil {
+		_ = s.Close() // it was never used
+		return
+	}
+	p.by[query] = s
+}
+
+// within gives the statement for use in the transaction, nil when it isn't prepared yet.
+func (t preparedTx) within(ctx context.Context, query string) *sql.Stmt {
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	if s := t.p.by[query]; s != nil {
+		return t.StmtContext(ctx, s)
+	}
+	if len(t.p.by)+len(t.p.wanted) < maxPrepared && !slices.Contains(t.p.wanted, query) {
+		t.p.wanted = append(t.p.wanted, query)
+	}
+	return nil
+}
+
+// ExecContext runs a statement.
+func (t preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if s := t.within(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
+		return s.ExecContext(ctx, args...)
+	}
+	return t.Tx.ExecContext(ctx, query, args...)
+}
+
+// QueryContext runs a query.
+func (t preparedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := t.within(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
+		return s.QueryContext(ctx, args...)
+	}
+	return t.Tx.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext runs a query for one row.
+func (t preparedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := t.within(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
+		return s.QueryRowContext(ctx, args...)
+	}
+	return t.Tx.QueryRowContext(ctx, query, args...)
 }
 
 // Close drops the statements.

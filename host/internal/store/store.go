@@ -32,6 +32,7 @@ type Store struct {
 	read   *sql.DB
 	write  *sql.DB
 	reads  *prepared // over read
+	writes *prepared // over write, of SQLite only: PostgreSQL's driver does it by itself
 	chain  string    // of the Activity Log
 }
 
@@ -73,12 +74,15 @@ func connect(where, synchronous string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read), chain: DefaultChain}, nil
+	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read), writes: newPrepared(write), chain: DefaultChain}, nil
 }
 
 // Close closes the database.
 func (s *Store) Close() error {
 	err := s.reads.Close()
+	if s.writes != nil {
+		err = errors.Join(err, s.writes.Close())
+	}
 	if s.read != s.write {
 		err = errors.Join(err, s.read.Close())
 	}
@@ -121,7 +125,7 @@ func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
 			do(kept)
 		}
 	}()
-	tx, err := s.write.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return unavailable(fmt.Errorf("begin: %w", err))
 	}
@@ -138,6 +142,20 @@ func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
 	}
 	kept = true
 	return nil
+}
+
+// transaction is what Write runs its statements in.
+type transaction interface {
+	handle
+	Commit() error
+	Rollback() error
+}
+
+func (s *Store) begin(ctx context.Context) (transaction, error) {
+	if s.writes != nil {
+		return s.writes.begin(ctx)
+	}
+	return s.write.BeginTx(ctx, nil)
 }
 
 // unavailable marks an error of the database itself: never an answer about anybody's rights.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,4 +114,40 @@ func TestAFolderNameMayHoldAnything(t *testing.T) {
 	if _, err := os.Stat(dir + "/x.db"); err != nil {
 		t.Errorf("the database is elsewhere: %v", err)
 	}
+}
+
+// Writers side by side, whose statements are prepared for each other, neither wait in a circle nor take
+// one's rows for another's.
+func TestWritersSideBySideFinish(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		now := s.Clock.Now()
+		var group sync.WaitGroup
+		for n := range 40 {
+			group.Go(func() {
+				actor := crm.AccountKey{Kind: crm.Staff, ID: int64(1000 + n)}
+				err := s.Store.Write(t.Context(), func(tx store.Tx) error {
+					id, err := tx.InsertSwitch(t.Context(), crm.Switch{Actor: actor, StartedAt: now, ExpiresAt: now.Add(time.Hour)})
+					if err != nil {
+						return err
+					}
+					if w, err := tx.Switch(t.Context(), id); err != nil || w.Actor != actor {
+						t.Errorf("%s reads %s, %v", actor, w.Actor, err)
+					}
+					if n%4 == 0 {
+						return crm.Refuse(crm.Conflict, "not_this_time")
+					}
+					_, _, err = tx.EndSwitch(t.Context(), id, 0, now, crm.EndStopped, "")
+					return err
+				})
+				if err != nil && n%4 != 0 {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		page, err := s.Store.Read().Switches(t.Context(), store.SwitchQuery{Limit: 100})
+		if err != nil || len(page.Rows) != 30 {
+			t.Errorf("%d switches, %v", len(page.Rows), err)
+		}
+	})
 }
