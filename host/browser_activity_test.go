@@ -51,7 +51,10 @@ func TestTheActivityLogTellsWhoActedAsWhom(t *testing.T) {
 	p.SeeRole("button", "Export these entries (JSON)")
 
 	// By keyboard alone.
-	p.Eval(`document.querySelector('button[value="csv"]').focus()`, nil)
+	hosttest.Eventually(t, p.Patience, "the list stays as it is, the search having had its delay", func() (settled bool) {
+		p.Eval(`(() => { const b = document.querySelector('button[value="csv"]'); b.since ??= performance.now(); b.focus(); return performance.now() - b.since > 600 })()`, &settled)
+		return settled
+	})
 	p.Press("Enter")
 	hosttest.Eventually(t, p.Patience, "the export is recorded", func() bool {
 		return strings.Contains(c.get("/admin/activity?action=activity_exported").text(), "entries: 1")

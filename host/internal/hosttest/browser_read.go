@@ -147,6 +147,6 @@ func (b *Browser) UploadSpeed(bytes float64) {
 // Back goes to the page before, as the browser's button does.
 func (b *Browser) Back() {
 	b.t.Helper()
-	b.Eval("void history.back()", nil)
+	b.Eval("void setTimeout(() => history.back())", nil) // later: a page that goes at once takes the answer with it
 	b.settle()
 }

@@ -140,7 +140,7 @@ func TestTheShippedModuleRuns(t *testing.T) {
 	answer.Body.Close()
 	s.ann.Become("jane@acme.example")
 	v := Viewer{Who: s.ann.Who(), Area: crm.Portal, Language: "en"}
-	if bar := s.m.Surface().Navbar(v); len(bar) != 1 || bar[0].Label != "Stop Impersonation" || !bar[0].Restore || !bar[0].Attention {
+	if bar := s.m.Surface().Navbar(v); len(bar) != 2 || bar[0].Label != "Stop Impersonation" || !bar[0].Restore || !bar[0].Attention || bar[1].Label != "Support access" {
 		t.Errorf("navbar while switched: %+v", bar)
 	}
 	s.ann.Return()

@@ -36,7 +36,7 @@ type namePart struct {
 
 // activityActions are the actions one can filter by.
 var activityActions = []string{
-	"signed_in", "signed_out", "sign_in_failed", "switch_started", "switch_ended", "switch_refused", "refused",
+	"signed_in", "signed_out", "sign_in_failed", "switch_started", "switch_ended", "switch_refused", "switch_extended", "switch_extension_refused", "switch_elevated", "switch_elevation_refused", "switch_forced", "refused", "module_form_sent",
 	"staff_created", "staff_changed", "role_saved", "role_deleted", "customer_created", "customer_changed", "customer_deleted",
 	"contact_created", "contact_changed", "contact_deleted", "company_changed", "profile_changed", "password_changed", "settings_changed",
 	"activity_exported", "activity_dropped", "module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled", "module_exported", "module_data_deleted",

@@ -60,7 +60,7 @@ func TestContactsGetTheirRightsOnTheirForm(t *testing.T) {
 	a.get(s.contactForm(omar)).says(t, `value="rights@see" checked`).silent(t, `value="rights@change" checked`)
 	o.get("/").says(t, "/m/rights/visitors")
 	o.get("/m/rights/visitors").wants(t, 200).says(t, "holds: see.")
-	a.get("/admin/activity?action=contact_changed").says(t, "capabilities: rights@see", "Omar Haddad")
+	a.get("/admin/activity?action=contact_changed").says(t, "Capabilities: rights@see", "Omar Haddad")
 
 	// What a form names beyond what a running module lets contacts do changes nothing.
 	a.get(s.contactForm(omar))
