@@ -148,6 +148,15 @@ func TestAModuleMayAskForEverythingWhileItIsDeactivated(t *testing.T) {
 		}
 	}
 	s.unhurt()
+	s.leave()
+
+	// Without a grant it hears so, and that hurts nobody either.
+	if err := s.enter("deactivate-asks", ""); err != nil {
+		t.Fatal(err)
+	}
+	promptly(t, "deactivate", func() { _ = s.m.Deactivate(t.Context(), s.ann.Who(), "rogue") })
+	s.said("asked while deactivated: DirectoryService/SearchAccounts PermissionDenied")
+	s.unhurt()
 }
 
 // What the host only tells a module may be lost on it. That is no reason to end it, and the screen

@@ -242,9 +242,6 @@ func TestAHostileModulesEndHurtsNobody(t *testing.T) {
 		{"never lets itself be deactivated", "deactivate-hang", func() {
 			promptly(t, "deactivate", func() { _ = s.m.Deactivate(s.t.Context(), s.ann.Who(), "rogue") })
 		}, "deactivate: "},
-		{"asks for everything while it is deactivated", "deactivate-asks", func() {
-			promptly(t, "deactivate", func() { _ = s.m.Deactivate(s.t.Context(), s.ann.Who(), "rogue") })
-		}, "asked while deactivated: DirectoryService/SearchAccounts PermissionDenied"},
 	} {
 		t.Run(attack.name, func(t *testing.T) {
 			s.t = t
