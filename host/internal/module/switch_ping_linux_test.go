@@ -13,15 +13,11 @@ func TestASilentModuleIsNamedByThePing(t *testing.T) {
 	s := newStage(t, func(q *timing) { q.hook = 200 * time.Millisecond })
 	s.active(kit{})
 	pid := s.pid("sample")
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
 	if err := s.m.PingSwitch(t.Context()); err == nil || !strings.Contains(err.Error(), "module sample:") {
 		t.Errorf("it stands still: %v", err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	resume(t, pid)
 	eventually(t, "it answers again", func() bool { return s.m.PingSwitch(t.Context()) == nil })
 }
