@@ -169,7 +169,6 @@ func TestARemovedSocketIsNoticed(t *testing.T) {
 // A module that still answers over the connection it has, but takes no other, is noticed, too.
 func TestASocketNobodyListensOnIsNoticed(t *testing.T) {
 	needLinux(t)
-	t.Parallel()
 	s := newStage(t, func(q *timing) { q.health = 30 * time.Millisecond })
 	s.active(kit{})
 	r, err := s.m.active("sample")

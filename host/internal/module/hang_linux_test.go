@@ -93,7 +93,6 @@ func (s *siege) liveOn(hung <-chan struct{}) {
 // Nine modules' health is looked after while the tenth one's check gets no answer: one of them loses
 // its socket, which only a check notices.
 func TestAHungHealthCheckDelaysNoOther(t *testing.T) {
-	t.Parallel()
 	s := newStage(t, func(q *timing) {
 		q.health, q.healthLimit, q.grace = 20*time.Millisecond, time.Hour, 100*time.Millisecond
 	})

@@ -181,7 +181,6 @@ func TestAThousandScreensWithTwentyModulesCostNoCall(t *testing.T) {
 }
 
 func TestDroppedInAndUploadedLanguages(t *testing.T) {
-	t.Parallel()
 	s := newStage(t, func(q *timing) { q.health = 20 * time.Millisecond })
 	s.active(kit{})
 	say := func(language, key string) string { return s.m.Surface().Text("sample", language, key, nil) }

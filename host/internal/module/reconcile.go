@@ -219,6 +219,8 @@ func (m *Manager) readTexts(ctx context.Context, id string, p placed, log *modul
 		log.say(slog.LevelWarn, "the language file %s is left out: %v", name, err)
 	}
 	inside, beside := path.Join(id, filepath.Base(p.folder), "languages"), path.Join(id, "languages")
+	// Taken before the files are read: what is written meanwhile is noticed by the next look.
+	print := fingerprint(root.FS(), inside, beside)
 	layers := []languageLayer{readLanguageFolder(root.FS(), inside, report), readLanguageFolder(root.FS(), beside, report)}
 	top := languageLayer{}
 	for _, l := range uploads {
@@ -226,7 +228,7 @@ func (m *Manager) readTexts(ctx context.Context, id string, p placed, log *modul
 			top[l.Tag] = messages
 		}
 	}
-	return mergeLanguages(top, layers...), fingerprint(root.FS(), inside, beside), nil
+	return mergeLanguages(top, layers...), print, nil
 }
 
 // checkHealth looks after every running module, each in its own time.
