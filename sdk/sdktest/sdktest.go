@@ -237,11 +237,6 @@ func (k *Kit) Visible(rule sdk.VisibilityRule, viewer sdk.Viewer) bool {
 	})
 }
 
-// Decide asks the module's hook whether a switch may start, with the settings the host holds.
-func (k *Kit) Decide(actor, target sdk.Account) (sdk.SwitchDecision, error) {
-	return k.Ask(sdk.SwitchQuestion{Moment: sdk.SwitchStart, Actor: actor, Target: target})
-}
-
 // Ask asks the module's hook any question, with the settings the host holds.
 func (k *Kit) Ask(question sdk.SwitchQuestion) (sdk.SwitchDecision, error) {
 	question.Settings = maps.Clone(k.Host.Settings)

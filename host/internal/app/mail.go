@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	mailLease   = 5 * time.Minute  // for as long a claimed mail is its claimer's
 	mailDelay   = 30 * time.Second // after the first failure, twice as long after each further one
 	mailDelays  = time.Hour        // at most
 	mailPatient = 3 * 24 * time.Hour
 )
 
-// MailLease bounds how long sending one mail may take: after it another may set out to.
-const MailLease = mailLease
+// MailLease is for how long a claimed mail is its claimer's: sending it must take less, for after it
+// another may set out to.
+const MailLease = 5 * time.Minute
 
 // post puts a notice into the outbox, with the address and the language as they are now.
 func (a *App) post(ctx context.Context, tx store.Tx, who crm.Who, account crm.Account, n crm.AccountNotice) error {
@@ -53,7 +53,7 @@ func (a *App) DueMail(ctx context.Context) (crm.Mail, error) {
 	for _, m := range list {
 		claimed := false
 		err := a.store.Write(ctx, func(tx store.Tx) (err error) {
-			claimed, err = tx.ClaimMail(ctx, m, now.Add(mailLease))
+			claimed, err = tx.ClaimMail(ctx, m, now.Add(MailLease))
 			return err
 		})
 		if err != nil {

@@ -58,8 +58,7 @@ func (a *App) sweepLost(ctx context.Context, tx store.Tx, _ time.Time) error {
 		return err
 	}
 	for _, w := range list {
-		s := crm.Session{ID: w.SessionID, Actor: w.Actor, Subject: w.Subject, SwitchID: w.ID}
-		if err := a.closeSwitch(ctx, tx, whoRecorded(s, w), crm.EndSessionLost); err != nil {
+		if err := a.closeSwitch(ctx, tx, whoRecorded(sessionRecorded(w), w), crm.EndSessionLost); err != nil {
 			return err
 		}
 	}

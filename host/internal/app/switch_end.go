@@ -75,6 +75,11 @@ func (a *App) closeSwitchOf(ctx context.Context, tx store.Tx, s crm.Session, cau
 	return a.closeSwitch(ctx, tx, whoRecorded(s, w), cause)
 }
 
+// sessionRecorded is the session a switch was started in, as far as its record says.
+func sessionRecorded(w crm.Switch) crm.Session {
+	return crm.Session{ID: w.SessionID, Actor: w.Actor, Subject: w.Subject, SwitchID: w.ID}
+}
+
 // whoRecorded is who was under a switch, as it was recorded.
 func whoRecorded(s crm.Session, w crm.Switch) crm.Who {
 	return crm.Who{Session: s, Switch: &w, Actor: crm.Account{Key: w.Actor, Name: w.ActorName}, Subject: crm.Account{Key: w.Subject, Name: w.SubjectName}}
@@ -132,8 +137,7 @@ func (a *App) recordForce(ctx context.Context, tx store.Tx, who crm.Who, w crm.S
 	if err := a.audit(tx, who, "switch_forced", w.Subject.String(), map[string]string{"actor": w.ActorName, "subject": w.SubjectName}); err != nil {
 		return err
 	}
-	s := crm.Session{ID: w.SessionID, Actor: w.Actor, Subject: w.Subject, SwitchID: w.ID}
-	return a.recordEnd(ctx, tx, whoRecorded(s, w), w)
+	return a.recordEnd(ctx, tx, whoRecorded(sessionRecorded(w), w), w)
 }
 
 // endCauseFor says by what right somebody ends another's switch.

@@ -25,11 +25,6 @@ const (
 	SwitchEnded    SwitchEventKind = "ended"
 )
 
-// SwitchEventKinds is the closed list.
-func SwitchEventKinds() []SwitchEventKind {
-	return []SwitchEventKind{SwitchStarted, SwitchPage, SwitchChange, SwitchRefusal, SwitchExtended, SwitchElevated, SwitchEnded}
-}
-
 // eventKinds are the actions of the Activity Log that are not just changes.
 var eventKinds = map[string]SwitchEventKind{
 	"switch_started": SwitchStarted, "switch_ended": SwitchEnded, "switch_forced": SwitchEnded, "switch_extended": SwitchExtended, "switch_elevated": SwitchElevated,

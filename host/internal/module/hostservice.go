@@ -223,15 +223,23 @@ func bounded(limit int32, usual, most int) int {
 	return min(int(limit), most)
 }
 
+// asker is who asked for the page in which a module calls, nobody when it names no request.
+func (r *running) asker(request string) (crm.Who, error) {
+	if request == "" {
+		return crm.Who{}, nil
+	}
+	asking, ok := r.asks(request)
+	if !ok {
+		return crm.Who{}, status.Error(codes.FailedPrecondition, "no page request of this id is in flight")
+	}
+	return asking.who, nil
+}
+
 // WriteEntry appends to the Activity Log, in the name of whoever asked for the page it happened in.
 func (s *hostServices) WriteEntry(ctx context.Context, q *modulev1.WriteEntryRequest) (*modulev1.WriteEntryResponse, error) {
-	var who crm.Who
-	if q.GetRequestId() != "" {
-		asking, ok := s.running.asks(q.GetRequestId())
-		if !ok {
-			return nil, status.Error(codes.FailedPrecondition, "no page request of this id is in flight")
-		}
-		who = asking.who
+	who, err := s.running.asker(q.GetRequestId())
+	if err != nil {
+		return nil, err
 	}
 	return &modulev1.WriteEntryResponse{}, s.running.own.write(ctx, who, q.GetAction(), q.GetDetail())
 }

@@ -19,13 +19,9 @@ func (s *hostServices) SendNotice(ctx context.Context, q *modulev1.SendNoticeReq
 	if !r.added.Load().hasPage(q.GetPage()) {
 		return nil, status.Errorf(codes.InvalidArgument, "there is no declared page %q", printable(q.GetPage()))
 	}
-	var who crm.Who
-	if q.GetRequestId() != "" {
-		asking, ok := r.asks(q.GetRequestId())
-		if !ok {
-			return nil, status.Error(codes.FailedPrecondition, "no page request of this id is in flight")
-		}
-		who = asking.who
+	who, err := r.asker(q.GetRequestId())
+	if err != nil {
+		return nil, err
 	}
 	notice := crm.AccountNotice{TextKey: q.GetTextKey(), Args: q.GetArgs(), Mail: q.GetMail()}
 	area := crm.Admin

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/sdk/manifest"
 )
@@ -159,7 +160,7 @@ func (b *bundle) readManifest() error {
 
 // reserved names are those of the host's own settings sections and addresses.
 func reserved(id string) bool {
-	return slices.Contains([]string{"general", "security", "modules", "settings", "host", "core", "upload", "review", "new", "keys"}, id)
+	return app.IsCoreSection(id) || slices.Contains([]string{"modules", "settings", "host", "core", "upload", "review", "new", "keys"}, id)
 }
 
 // readSums reads SHA256SUMS, without which a package is refused.

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"encoding/csv"
 	"encoding/json"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -136,17 +134,6 @@ func numberText(n int64) string {
 		return ""
 	}
 	return strconv.FormatInt(n, 10)
-}
-
-// detailCodes are an entry's details as they are kept, in the order of their names: for programs.
-func detailCodes(e crm.AuditEntry) []string {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
-		if e.Detail[name] != "" {
-			lines = append(lines, name+": "+e.Detail[name])
-		}
-	}
-	return lines
 }
 
 // harmless keeps a spreadsheet from taking a cell for a formula. Some take the wide forms of the

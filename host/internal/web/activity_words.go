@@ -52,12 +52,22 @@ func (s *server) detailIn(language, name, value string) (string, string) {
 	return name, value
 }
 
-// detailLines are an entry's details in words, in the order of their names.
+// detailLines are an entry's details in words.
 func (v *visit) detailLines(e crm.AuditEntry) []string {
+	return linesOf(e, func(name, value string) (string, string) { return v.detailIn(v.language(), name, value) })
+}
+
+// detailCodes are an entry's details as they are kept: for programs.
+func detailCodes(e crm.AuditEntry) []string {
+	return linesOf(e, func(name, value string) (string, string) { return name, value })
+}
+
+// linesOf writes an entry's details in the order of their names.
+func linesOf(e crm.AuditEntry, say func(name, value string) (string, string)) []string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
 		if e.Detail[name] != "" {
-			label, value := v.detailIn(v.language(), name, e.Detail[name])
+			label, value := say(name, e.Detail[name])
 			lines = append(lines, label+": "+value)
 		}
 	}

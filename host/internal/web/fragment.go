@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-crm/understudy/host/internal/crm"
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
@@ -150,7 +151,7 @@ func (w *fragmentWriter) address(element, name, value string) string {
 	if trimmed := strings.TrimSuffix(whole.Path, "/"); trimmed != "" && trimmed != whole.Path {
 		inside = (&url.URL{Path: trimmed}).String()
 	}
-	if whole.Host != "" || whole.Scheme != "" || !isLocal(inside) {
+	if whole.Host != "" || whole.Scheme != "" || !crm.IsLocal(inside) {
 		return ""
 	}
 	below := func(root string) bool { return whole.Path == root || strings.HasPrefix(whole.Path, root+"/") }

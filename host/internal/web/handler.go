@@ -160,7 +160,7 @@ func (v *visit) checkToken() error {
 
 func (v *visit) unknownAddress() error {
 	trimmed := strings.TrimRight(v.r.URL.Path, "/")
-	if v.r.Method == get && trimmed != v.r.URL.Path && isLocal(trimmed) {
+	if v.r.Method == get && trimmed != v.r.URL.Path && crm.IsLocal(trimmed) {
 		v.redirect(trimmed)
 		return nil
 	}

@@ -85,7 +85,7 @@ func (v *visit) moduleRedirect(location string) error {
 	here := &url.URL{Path: v.path(v.r.URL.Path)}
 	local := here.ResolveReference(target).String()
 	local = strings.TrimPrefix(local, v.base)
-	if !isLocal(local) {
+	if !crm.IsLocal(local) {
 		return fmt.Errorf("module %s redirects to %q, which is not of this site", v.r.PathValue("module"), location)
 	}
 	v.redirect(local)

@@ -6,12 +6,9 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-// isLocal tells whether an address leads nowhere but into this site.
-func isLocal(address string) bool { return crm.IsLocal(address) }
-
 // nextAddress is where to go after a sign-in: next when it leads into the area, its home otherwise.
 func nextAddress(next string, area crm.Area) string {
-	if !isLocal(next) || areaOf(next) != area {
+	if !crm.IsLocal(next) || areaOf(next) != area {
 		return area.Home()
 	}
 	p, _, _ := strings.Cut(next, "?")

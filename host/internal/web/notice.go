@@ -36,10 +36,7 @@ func (p *Page) addAccountNotices() {
 // noticeText is the sentence of a notice. A module that is gone took its words along; then all that
 // can be said is that it had something to say.
 func (v *visit) noticeText(language string, n crm.AccountNotice) string {
-	args := make(map[string]any, len(n.Args))
-	for name, value := range n.Args {
-		args[name] = value
-	}
+	args := filling(n.Args)
 	if n.Module == "" {
 		return v.languages.withArgs(language, n.TextKey, args)
 	}

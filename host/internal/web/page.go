@@ -105,7 +105,7 @@ func (v *visit) newPage(title string) *Page {
 		Theme: v.who.Subject.Theme, Who: v.who, Signed: v.who.SignedIn(), Switched: v.who.Switched(),
 		Area: areaOf(v.r.URL.Path), Languages: v.spoken().choices, Address: v.r.URL.RequestURI(), visit: v,
 	}
-	if !isLocal(p.Address) || v.r.Method != get {
+	if !crm.IsLocal(p.Address) || v.r.Method != get {
 		p.Address = p.Area.Home()
 	}
 	p.addNotices()
@@ -130,23 +130,24 @@ func (p *Page) addNotices() {
 		return
 	}
 	if v.notice.Key != "" {
-		args := make(map[string]any, len(v.notice.Args))
-		for name, value := range v.notice.Args {
-			args[name] = value
-		}
-		p.Notices = append(p.Notices, v.languages.withArgs(v.actorLanguage(), "notice_"+v.notice.Key, args))
+		p.Notices = append(p.Notices, v.languages.withArgs(v.actorLanguage(), "notice_"+v.notice.Key, filling(v.notice.Args)))
 		if err := v.app.NoticeShown(v.r.Context(), v.who); err != nil {
 			v.log.WarnContext(v.r.Context(), "a notice will be shown again", "request", v.client.RequestID, "error", err)
 		}
 		v.notice = crm.Notice{}
 	}
 	if f, ok := v.takeFlash(); ok && strings.HasPrefix(f.Key, "flash_") && v.languages.has(f.Key) {
-		args := make(map[string]any, len(f.Args))
-		for name, value := range f.Args {
-			args[name] = value
-		}
-		p.Notices = append(p.Notices, v.languages.withArgs(p.Language, f.Key, args))
+		p.Notices = append(p.Notices, v.languages.withArgs(p.Language, f.Key, filling(f.Args)))
 	}
+}
+
+// filling is what fills a sentence, as those who fill it take it.
+func filling(args map[string]string) map[string]any {
+	values := make(map[string]any, len(args))
+	for name, value := range args {
+		values[name] = value
+	}
+	return values
 }
 
 // site reads the settings of the whole site, again only when the authority revision has moved.
@@ -196,12 +197,7 @@ func (p *Page) Path(local string) string { return p.visit.path(local) }
 func (p *Page) Can(c string) bool { return p.Who.Can(crm.Capability(c)) }
 
 // Time writes a moment in the visitor's time zone, nothing for the zero time.
-func (p *Page) Time(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(p.visit.zone()).Format("2006-01-02 15:04")
-}
+func (p *Page) Time(t time.Time) string { return p.visit.timeText(t) }
 
 // Machine writes a moment for a time element.
 func (p *Page) Machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }

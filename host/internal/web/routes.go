@@ -53,7 +53,7 @@ const (
 	uploadPattern = "/admin/modules/upload" // takes larger bodies than others
 )
 
-// routes is the whole table, in five parts. GET changes nothing, anywhere.
+// routes is the whole table, part by part. GET changes nothing, anywhere.
 func routes() []route {
 	return slices.Concat(openRoutes(), adminRoutes(), peopleRoutes(), moduleRoutes(), portalRoutes(), modulePageRoutes())
 }

@@ -28,8 +28,7 @@ func (v *visit) extendSwitch() error {
 	if err != nil {
 		return err
 	}
-	p := v.newPage("")
-	return v.done(nextAddress(v.value("next"), v.who.Area()), "flash_switch_extended", "Until", p.Time(w.ExpiresAt))
+	return v.done(nextAddress(v.value("next"), v.who.Area()), "flash_switch_extended", "Until", v.timeText(w.ExpiresAt))
 }
 
 func (v *visit) askMoreRights() error { return v.moreRights(nil) }

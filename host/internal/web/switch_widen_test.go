@@ -1,6 +1,7 @@
 package web
 
 import (
+	"database/sql"
 	"net/url"
 	"testing"
 	"time"
@@ -77,4 +78,19 @@ func TestTheOwnPasswordIsAskedForBeforeAStart(t *testing.T) {
 	if err != nil || len(page.Rows) != 1 || page.Rows[0].Reason != "why" || page.Rows[0].Ticket != "T-1" {
 		t.Errorf("recorded: %+v, %v", page.Rows, err)
 	}
+}
+
+// What is answered by leading elsewhere shows no sentence, so it takes none away.
+func TestAnExtensionLeavesTheSentenceForTheNextPage(t *testing.T) {
+	s := newSite(t)
+	b := s.as(ann)
+	b.become(jane)
+	b.get("/company")
+	s.limit = 2 * time.Hour
+	waiting := `UPDATE sessions SET notice = '{"key":"switch_ended_stopped","args":{"Subject":"Rosa Diaz","Minutes":"3"}}'`
+	if err := s.behind(func(db *sql.DB) error { _, err := db.ExecContext(t.Context(), waiting); return err }); err != nil {
+		t.Fatal(err)
+	}
+	b.post("/session/extend", "reason", "more", "next", "/company").wants(t, 303)
+	b.get("/company").says(t, "You have more time, until", "You were signed in as Rosa Diaz for 3 min.")
 }

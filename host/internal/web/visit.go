@@ -224,6 +224,14 @@ func (v *visit) zone() *time.Location {
 	return time.UTC
 }
 
+// timeText writes a moment in the visitor's time zone, nothing for the zero time.
+func (v *visit) timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(v.zone()).Format("2006-01-02 15:04")
+}
+
 // bytesText writes a number of bytes for a person.
 func bytesText(n int64) string {
 	switch {
