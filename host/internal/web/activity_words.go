@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
@@ -45,6 +46,10 @@ func (s *server) detailIn(language, name, value string) (string, string) {
 		value = s.languages.text(language, "yes")
 	case value == "false":
 		value = s.languages.text(language, "no")
+	default:
+		if moment, err := time.Parse(time.RFC3339, value); err == nil {
+			value = moment.UTC().Format("2006-01-02 15:04") + " UTC" // nobody's zone: a module may be asking
+		}
 	}
 	if said, known := words("detail_"+name, "field_"+name); known {
 		name = said

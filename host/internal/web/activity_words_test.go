@@ -26,6 +26,7 @@ func TestCodesOfTheActivityLogAreSaidInWords(t *testing.T) {
 		{"en", "active", "false", "Active", "No"},
 		{"en", "mode", "read_only", "Mode", "read-only"},
 		{"en", "something_new", "x", "something_new", "x"},
+		{"en", "until", "2026-11-23T06:30:33+01:00", "Until", "2026-11-23 05:30 UTC"},
 		{"tlh", "cause", "stopped", "How it ended", "stopped"},
 	} {
 		if label, value := words.Detail(c[0], c[1], c[2]); label != c[3] || value != c[4] {
