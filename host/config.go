@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/understudy-crm/understudy/host/internal/app"
+	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/mail"
 	"github.com/understudy-crm/understudy/host/internal/module"
 	"github.com/understudy-crm/understudy/host/internal/store"
@@ -48,7 +48,7 @@ type dataFlags struct {
 	Data        string `help:"Folder of the database, the run folder and logs." env:"UNDERSTUDY_DATA" default:"data" type:"path"`
 	Modules     string `help:"Folder in which modules are unpacked." env:"UNDERSTUDY_MODULES" default:"modules" type:"path"`
 	Database    string `help:"A postgres:// URL; by default an SQLite file in the data folder." env:"UNDERSTUDY_DATABASE"`
-	Replica     string `help:"Name of this replica, where several share a database: its entries of the Activity Log are sealed in a chain of their own." env:"UNDERSTUDY_REPLICA" default:"main"`
+	Replica     string `help:"Name of this replica, where several share a database: its entries of the Activity Log are sealed in a chain of their own. By default one made of the machine's name and kept in the data folder." env:"UNDERSTUDY_REPLICA"`
 	Synchronous string `help:"SQLite's own setting: FULL survives a loss of power without losing the last commits." env:"UNDERSTUDY_SYNCHRONOUS" default:"FULL" enum:"NORMAL,FULL"`
 }
 
@@ -198,6 +198,7 @@ type site struct {
 	store   *store.Store
 	app     *app.App
 	modules *module.Manager
+	replica crm.Replica // as which it joins others on the database, once it serves
 
 	removeRun func() error
 }
@@ -211,11 +212,15 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	if where == "" {
 		where = filepath.Join(f.Data, "understudy.db")
 	}
+	replica, err := f.replica()
+	if err != nil {
+		return nil, err
+	}
 	db, err := store.Open(ctx, where, f.Synchronous)
 	if err != nil {
 		return nil, err
 	}
-	db.NameChain(cmp.Or(f.Replica, store.DefaultChain))
+	db.NameChain(replica.Name)
 	a := app.New(app.Options{Store: db, Version: version, Log: log, LogKept: app.LogKept{Lines: m.LogLines, Days: m.LogDays}})
 	run, removeRun, err := f.runFolder(log)
 	if err != nil {
@@ -228,7 +233,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	})
 	a.SetSwitchPolicy(manager)
 	a.SetSwitchObserver(manager)
-	return &site{store: db, app: a, modules: manager, removeRun: removeRun}, nil
+	return &site{store: db, app: a, modules: manager, replica: replica, removeRun: removeRun}, nil
 }
 
 // own keeps the data folder to one server at a time: two would clear away each other's modules'

@@ -47,11 +47,17 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
+	if err := c.settle(); err != nil {
+		return errors.Join(err, release())
+	}
 	s, err := c.open(ctx, c.moduleFlags, log)
 	if err != nil {
 		return errors.Join(err, release())
 	}
 	sender, err := c.sender(s, log)
+	if err == nil {
+		err = s.join(ctx)
+	}
 	if err != nil {
 		return errors.Join(err, s.close(), release())
 	}
@@ -64,7 +70,9 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		t.printf("Nobody can sign in yet. Create the first administrator here, within 24 hours:\n  %s/setup/%s\n", base, token)
 		return nil
 	}}
-	return errors.Join(serving.run(ctx), s.close(), release())
+	err = serving.run(ctx)
+	s.leave(log)
+	return errors.Join(err, s.close(), release())
 }
 
 // server runs a site behind an address.
@@ -103,6 +111,7 @@ func (s *server) run(ctx context.Context) error {
 	go func() { failed <- web.Serve(listener) }()
 	go s.sweep(running)
 	go s.keepPages(running)
+	lost := s.sign(running)
 	if err := s.ready("http://" + listener.Addr().String()); err != nil {
 		posting.cancel()
 		<-posting.done
@@ -111,6 +120,7 @@ func (s *server) run(ctx context.Context) error {
 	select {
 	case err = <-failed:
 		err = fmt.Errorf("serve: %w", err)
+	case err = <-lost:
 	case <-ctx.Done():
 		s.log.Info("stopping")
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -47,6 +48,7 @@ type App struct {
 	observer  SwitchObserver
 	wayBack   func(context.Context) error
 	clock     clockWatch
+	replica   atomic.Pointer[crm.Replica] // nil until it joined
 }
 
 // New makes an App. Until SetSwitchPolicy is called every switch is refused.

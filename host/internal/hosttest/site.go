@@ -97,6 +97,17 @@ func openSite(t testing.TB, database string) *Site {
 	return s
 }
 
+// Beside is the use cases of another process on the same database: another replica. It has the same
+// clock and policy.
+func (s *Site) Beside(t testing.TB) *Site {
+	t.Helper()
+	other := openSite(t, s.database)
+	other.Clock, other.Policy = s.Clock, s.Policy
+	other.App = app.New(app.Options{Store: other.Store, Now: s.Clock.Now, Version: "3.1.0"})
+	other.App.SetSwitchPolicy(s.Policy)
+	return other
+}
+
 // Exec runs a statement behind the store's back: what an accident or an intruder would do.
 func (s *Site) Exec(t testing.TB, statement string, args ...any) {
 	t.Helper()

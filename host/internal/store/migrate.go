@@ -47,6 +47,18 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
+// Knows is the number of the last migration this program has.
+func Knows() (last int64) {
+	names, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is well formed
+	for _, name := range names {
+		number, _, _ := strings.Cut(path.Base(name), "_")
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil {
+			last = max(last, n)
+		}
+	}
+	return last
+}
+
 // migrations reads the files; a name starts with the version, "0001_first.sql".
 func (s *Store) migrations() ([]*goose.Migration, error) {
 	names, err := fs.Glob(migrations, "migrations/*.sql")

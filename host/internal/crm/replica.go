@@ -1,0 +1,15 @@
+package crm
+
+import "time"
+
+// Replica is one of the host's processes on a database.
+type Replica struct {
+	Name      string // its chain of the Activity Log has it, too
+	Home      string // the data folder it lives in, on its machine
+	Run       string // random, of the process
+	Version   string // of the host
+	Knows     int64  // the last migration it knows
+	StartedAt time.Time
+	SeenAt    time.Time     // its last sign of life
+	Silent    time.Duration // since then, by the database's clock
+}
