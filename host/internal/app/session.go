@@ -135,7 +135,7 @@ func (a *App) whyEnd(ctx context.Context, r store.Resolved, who crm.Who) (crm.En
 // decideAgain asks whether a running switch may go on.
 func (a *App) decideAgain(ctx context.Context, r store.Resolved, who crm.Who) (crm.SwitchDecision, error) {
 	return a.decide(ctx, crm.SwitchQuestion{
-		Moment: crm.SwitchRecheck, Actor: r.Actor, Target: r.Subject, Reason: who.Switch.Reason, Ticket: who.Switch.Ticket, Switch: who.Switch,
+		Moment: crm.SwitchRecheck, Actor: r.Actor, Target: r.Subject, Reason: who.Switch.Reason, Ticket: who.Switch.Ticket, Switch: who.Switch, Revision: r.Revision,
 	})
 }
 

@@ -146,7 +146,7 @@ func (a *App) decideStart(ctx context.Context, who crm.Who, target crm.Account, 
 		return crm.SwitchDecision{}, err
 	}
 	d, err := a.decide(ctx, crm.SwitchQuestion{
-		Moment: crm.SwitchStart, Actor: who.Actor, Target: target, Reason: w.Reason, Ticket: w.Ticket, RecentTargets: recent,
+		Moment: crm.SwitchStart, Actor: who.Actor, Target: target, Reason: w.Reason, Ticket: w.Ticket, RecentTargets: recent, Revision: who.Revision,
 	})
 	if err == nil && d.PasswordWithin > 0 {
 		err = a.confirmedWithin(ctx, who, min(d.PasswordWithin, confirmationLife))

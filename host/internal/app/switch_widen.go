@@ -76,7 +76,7 @@ func (a *App) decideWider(ctx context.Context, who crm.Who, moment crm.SwitchMom
 	if err != nil {
 		return w, crm.SwitchDecision{}, err
 	}
-	d, err := a.decide(ctx, crm.SwitchQuestion{Moment: moment, Actor: who.Actor, Target: who.Subject, Reason: reason, Ticket: w.Ticket, Switch: who.Switch})
+	d, err := a.decide(ctx, crm.SwitchQuestion{Moment: moment, Actor: who.Actor, Target: who.Subject, Reason: reason, Ticket: w.Ticket, Switch: who.Switch, Revision: who.Revision})
 	w.Reason = reason
 	return w, d, err
 }

@@ -91,6 +91,7 @@ type SwitchQuestion struct {
 	Ticket        string
 	Switch        *Switch // the one that runs, nil at the start
 	RecentTargets int     // at the start: how many others the actor became in the hour before
+	Revision      int64   // the authority revision the decision is remembered for: what was changed up to it counts
 }
 
 // SwitchDecision allows a switch, for at most Limit from its start.

@@ -99,12 +99,15 @@ type Manager struct {
 	switches         *switchMeter
 	surface          atomic.Pointer[Surface]
 	kicked           chan struct{}
+	caught           atomic.Int64       // the revision up to which running modules' settings are known
+	catching         chan struct{}      // held by whoever finds out
 	running          context.Context    //nolint:containedctx // from Start to Stop, for work nobody waits for
 	cancel           context.CancelFunc // ends it
 	work             sync.WaitGroup
 
 	mu      sync.Mutex // never held over a call to a module, the database or the disk
 	units   map[string]*unit
+	adopted int // processes so far
 	started bool
 	closing bool
 }
@@ -113,7 +116,7 @@ type Manager struct {
 func New(o Options) *Manager {
 	m := &Manager{
 		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
-		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), groups: sync.OnceValue(findCgroups), kicked: make(chan struct{}, 1), units: map[string]*unit{},
+		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), groups: sync.OnceValue(findCgroups), kicked: make(chan struct{}, 1), catching: make(chan struct{}, 1), units: map[string]*unit{},
 		safeAsked: o.SafeMode, debug: o.Debug, journal: journal{path: o.Journal},
 	}
 	m.shelf.fault = m.at

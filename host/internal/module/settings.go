@@ -47,7 +47,11 @@ func (m *Manager) SaveSettings(ctx context.Context, who crm.Who, module string, 
 	if err := m.app.SaveModuleSettings(ctx, who, module, values); err != nil {
 		return err
 	}
-	if m.refreshSettings(ctx, r) {
+	changed, err := m.refreshSettings(ctx, r)
+	if err != nil {
+		r.log.host.Error("read the module's settings", "error", err) // they are saved; the loop reads them again
+	}
+	if changed {
 		m.recompile()
 	}
 	return nil
@@ -115,19 +119,22 @@ func (r *running) validate(ctx context.Context, values map[string]string) error 
 
 // refreshSettings takes over what is saved, whoever saved it, and tells the module. It reports
 // whether anything changed.
-func (m *Manager) refreshSettings(ctx context.Context, r *running) bool {
-	saved, err := m.app.ModuleSettings(ctx, r.manifest.ID)
-	if err != nil {
-		r.log.host.Error("read the module's settings", "error", err)
-		return false
+func (m *Manager) refreshSettings(ctx context.Context, r *running) (bool, error) {
+	for {
+		old := r.values.Load() // before they are read: who reads later must not be overtaken by who read before
+		saved, err := m.app.ModuleSettings(ctx, r.manifest.ID)
+		if err != nil {
+			return false, err
+		}
+		filled := r.added.Load().fill(saved)
+		if maps.Equal(*old, filled) {
+			return false, nil
+		}
+		if r.values.CompareAndSwap(old, &filled) {
+			m.work.Go(func() { r.tellSettings(filled) })
+			return true, nil
+		}
 	}
-	filled := r.added.Load().fill(saved)
-	old := r.values.Load()
-	if maps.Equal(*old, filled) || !r.values.CompareAndSwap(old, &filled) {
-		return false
-	}
-	m.work.Go(func() { r.tellSettings(filled) })
-	return true
 }
 
 // tellSettings gives the fact to the module. One that doesn't take it is logged, not ended.

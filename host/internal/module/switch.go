@@ -24,9 +24,13 @@ const maxSwitchNotices = 8
 // DecideSwitch asks every module that decides session switches. All must allow; the shortest limit,
 // the strictest mode and the freshest password count, and everybody any of them names is told. Denied, with the module's own sentence, when one refuses.
 // Unavailable when none runs, when one that decides is activated but doesn't run, when one fails,
-// is silent for its two seconds or allows without a limit: anything but a clear yes is a no.
+// is silent for its two seconds or allows without a limit: anything but a clear yes is a no. They
+// are asked with the settings of the question's revision or later ones.
 func (m *Manager) DecideSwitch(ctx context.Context, q crm.SwitchQuestion) (crm.SwitchDecision, error) {
 	deciders, err := m.deciders(ctx)
+	if err == nil {
+		err = m.CatchUp(ctx, q.Revision)
+	}
 	if err != nil {
 		return crm.SwitchDecision{}, err
 	}

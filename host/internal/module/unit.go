@@ -206,6 +206,8 @@ func (u *unit) adopt(r *running) {
 	u.state, u.problem, u.wrong, u.notBefore, u.refused, u.fell = Active, nil, 0, time.Time{}, "", false
 	u.texts, u.print, u.placed = r.texts.Load(), r.print, r.placed
 	u.current.Store(r)
+	u.m.adopted++
+	u.m.caught.Store(0) // its settings are those of its start
 	u.m.mu.Unlock()
 	u.m.recompile()
 	u.log.say(slog.LevelInfo, "version %s is active, process %s", r.manifest.Version, r.process.child.ID())
@@ -343,7 +345,10 @@ func (u *unit) follow(ctx context.Context, row crm.Module) {
 
 // refresh takes over changed settings and translations.
 func (u *unit) refresh(ctx context.Context, r *running) {
-	changed := u.m.refreshSettings(ctx, r)
+	changed, err := u.m.refreshSettings(ctx, r)
+	if err != nil {
+		u.log.host.Error("read the module's settings", "error", err)
+	}
 	if u.loadTexts(ctx, r) || changed {
 		u.m.recompile()
 	}

@@ -77,9 +77,11 @@ func (v *visit) resolve() error {
 	v.who.Client = v.client
 	if resolution.NewSecret != "" {
 		v.ended = true
-		return v.setSecret(resolution.NewSecret)
+		if err := v.setSecret(resolution.NewSecret); err != nil {
+			return err
+		}
 	}
-	return nil
+	return v.modules.CatchUp(v.r.Context(), v.who.Revision)
 }
 
 // setSecret gives the browser the secret of its session from now on; empty takes the cookie away.
