@@ -33,6 +33,7 @@ type commands struct {
 	Module  moduleCommands `cmd:"" help:"Do what Setup → Modules does, by the same rules."`
 	Admin   adminCommands  `cmd:"" help:"Make and repair sign-ins."`
 	Audit   auditCommands  `cmd:"" help:"Check the Activity Log."`
+	Seed    seedCommand    `cmd:"" help:"Add invented people, to try how the CRM does with many."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

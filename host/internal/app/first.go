@@ -68,8 +68,8 @@ func (a *App) FirstLink(ctx context.Context) (token string, needed bool, err err
 }
 
 func (a *App) staffless(ctx context.Context, tx store.Tx) (bool, error) {
-	c, err := tx.Counts(ctx)
-	return c.Staff == 0, err
+	staffed, err := tx.Staffed(ctx)
+	return !staffed, err
 }
 
 // CheckFirstLink says whether the token may still create the first administrator.
