@@ -33,6 +33,7 @@ type commands struct {
 	Module  moduleCommands `cmd:"" help:"Do what Setup → Modules does, by the same rules."`
 	Admin   adminCommands  `cmd:"" help:"Make and repair sign-ins."`
 	Audit   auditCommands  `cmd:"" help:"Check the Activity Log."`
+	DB      dbCommands     `cmd:"" name:"db" help:"Move an installation between databases."`
 	Seed    seedCommand    `cmd:"" help:"Add invented people, to try how the CRM does with many."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -244,7 +245,7 @@ func (f dataFlags) own() (func() error, error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (choose another with --data): %w", err)
 	}
-	lock := flock.New(filepath.Join(f.Data, "serving.lock"))
+	lock := flock.New(filepath.Join(f.Data, servingLock))
 	switch mine, err := lock.TryLock(); {
 	case err != nil:
 		return nil, fmt.Errorf("lock the data folder: %w", err)
@@ -252,6 +253,16 @@ func (f dataFlags) own() (func() error, error) {
 		return nil, fmt.Errorf("another understudy serves %s: stop it first, or choose another folder with --data", f.Data)
 	}
 	return lock.Close, nil
+}
+
+// servingLock is held, in its data folder, by the server.
+const servingLock = "serving.lock"
+
+// serves tells whether a server owns a data folder. Nothing is made there.
+func serves(data string) bool {
+	lock := flock.New(filepath.Join(data, servingLock), flock.SetFlag(os.O_RDONLY))
+	mine, err := lock.TryRLock()
+	return errors.Join(err, lock.Close()) == nil && !mine
 }
 
 // runFolder is where modules' sockets are: in the data folder, or where that one's path is too long

@@ -40,7 +40,7 @@ func NewSite(t testing.TB) *Site {
 	if err := os.WriteFile(database, filled, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return openSite(t, database)
+	return OpenSite(t, database)
 }
 
 // filledDatabase is an SQLite file with the example people. Migrating and filling one takes longer
@@ -72,7 +72,7 @@ func OnBothEngines(t *testing.T, story func(*testing.T, *Site)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		s := openSite(t, PostgresURL(t))
+		s := OpenSite(t, PostgresURL(t))
 		if err := s.App.FillDemo(t.Context(), Support...); err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,8 @@ func OnBothEngines(t *testing.T, story func(*testing.T, *Site)) {
 	})
 }
 
-func openSite(t testing.TB, database string) *Site {
+// OpenSite makes a Site over a database that is there, with nobody in it but who is.
+func OpenSite(t testing.TB, database string) *Site {
 	t.Helper()
 	db, err := store.Open(t.Context(), database, "NORMAL")
 	if err != nil {
@@ -101,7 +102,7 @@ func openSite(t testing.TB, database string) *Site {
 // clock and policy.
 func (s *Site) Beside(t testing.TB) *Site {
 	t.Helper()
-	other := openSite(t, s.database)
+	other := OpenSite(t, s.database)
 	other.Clock, other.Policy = s.Clock, s.Policy
 	other.App = app.New(app.Options{Store: other.Store, Now: s.Clock.Now, Version: "3.1.0"})
 	other.App.SetSwitchPolicy(s.Policy)
@@ -114,6 +115,25 @@ func (s *Site) Exec(t testing.TB, statement string, args ...any) {
 	s.behind(t, func(db *sql.DB) error {
 		_, err := db.ExecContext(t.Context(), statement, args...)
 		return err
+	})
+}
+
+// Database is where the Site's database is, as the store is told.
+func (s *Site) Database() string { return s.database }
+
+// Rows reads behind the store's back, row by row.
+func (s *Site) Rows(t testing.TB, query string, row func(scan func(...any))) {
+	t.Helper()
+	s.behind(t, func(db *sql.DB) error {
+		rows, err := db.QueryContext(t.Context(), query) //nolint:sqlclosecheck // it is, below
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			row(func(into ...any) { err = errors.Join(err, rows.Scan(into...)) })
+		}
+		return errors.Join(err, rows.Err())
 	})
 }
 

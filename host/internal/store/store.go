@@ -37,11 +37,14 @@ type Store struct {
 }
 
 // Open opens the database at where, a PostgreSQL URL or the path of an SQLite file, and brings its
-// schema up to date. synchronous is SQLite's own setting, NORMAL or FULL.
+// schema up to date. Refused when a copy into it is unfinished. synchronous is SQLite's own setting, NORMAL or FULL.
 func Open(ctx context.Context, where, synchronous string) (*Store, error) {
 	s, err := connect(where, synchronous)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := s.complete(ctx, s.read); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), s.Close())
 	}
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("bring the database's schema up to date: %w", err), s.Close())
@@ -50,7 +53,7 @@ func Open(ctx context.Context, where, synchronous string) (*Store, error) {
 }
 
 func connect(where, synchronous string) (*Store, error) {
-	if strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://") {
+	if isPostgres(where) {
 		db, err := sql.Open("pgx", where)
 		if err != nil {
 			return nil, err

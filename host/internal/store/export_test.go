@@ -1,0 +1,26 @@
+package store
+
+import "context"
+
+// Listed are the tables by what becomes of them in a copy, for tests.
+func Listed() (copies, others []string) {
+	for _, t := range tables {
+		if t.copying == copied {
+			copies = append(copies, t.name)
+		} else {
+			others = append(others, t.name)
+		}
+	}
+	return copies, others
+}
+
+// TablesOf names the tables a database has.
+func TablesOf(ctx context.Context, s *Store) ([]string, error) {
+	return listTables(ctx, s.read, s.engine)
+}
+
+// ColumnsOf names the columns of a table, and checks that each can be copied.
+func ColumnsOf(ctx context.Context, s *Store, table string) ([]string, error) {
+	list, err := columns(ctx, s.read, table)
+	return columnNames(list), err
+}
