@@ -2,7 +2,7 @@
 #
 #   make run       build, then a demo with example people on a local address
 #   make test      every test (RACE=1 with the race detector, TESTFLAGS=-v and the like)
-#   make bench     every benchmark
+#   make bench     the table of what is how fast, against others in the same run (QUICK=1 for a look; MICRO=1 for Go's benchmarks)
 #   make build     bin/understudy, and the modules we ship as dist/*.zip (RELEASE=1: for every platform)
 #   make verify    the modules we ship through their installer's checks and the conformance kit
 #   make lint      what a reviewer shouldn't have to say;  make fmt repairs the layout
@@ -33,8 +33,14 @@ UNWATCHED := $(foreach p,modernc.org/sqlite/lib compress/flate golang.org/x/cryp
 test: assets
 	$(if $(RACE),GORACE=no_huge_pages_for_shadow=0) $(GO) test $(if $(RACE),-race $(UNWATCHED)) $(TESTFLAGS) ./...
 
+# The baselines bring dependencies of their own, in bench/; what can't be installed is said in the table.
 bench: assets
+ifdef MICRO
 	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+else
+	$(GO) test -c -o bin/bench.test ./host/internal/bench
+	UNDERSTUDY_BENCH=$(if $(QUICK),quick,full) bin/bench.test -test.run '^TestTable$$' -test.timeout 20m
+endif
 
 build: understudy impersonation
 
