@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type commands struct {
 	Audit   auditCommands  `cmd:"" help:"Check the Activity Log."`
 	DB      dbCommands     `cmd:"" name:"db" help:"Move an installation between databases."`
 	Seed    seedCommand    `cmd:"" help:"Add invented people, to try how the CRM does with many."`
+	Backup  backupCommand  `cmd:"" help:"Write everything there is into one file, while the CRM runs. Restore it with db copy."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -205,20 +207,21 @@ type site struct {
 	removeRun func() error
 }
 
+// where is the database.
+func (f dataFlags) where() string {
+	return cmp.Or(f.Database, filepath.Join(f.Data, "understudy.db"))
+}
+
 // open opens what the flags name. Close it.
 func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*site, error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (choose another with --data): %w", err)
 	}
-	where := f.Database
-	if where == "" {
-		where = filepath.Join(f.Data, "understudy.db")
-	}
 	replica, err := f.replica()
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, where, f.Synchronous)
+	db, err := store.Open(ctx, f.where(), f.Synchronous)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func connectNew(where string) (*Store, error) {
 			return nil, err
 		}
 	}
-	return connect(where, "FULL")
+	return connect(where, "journal_mode(WAL)", "synchronous(FULL)")
 }
 
 type copier struct {
@@ -70,6 +70,9 @@ func (c *copier) run(ctx context.Context) error {
 	}
 	if err := c.to.migrate(ctx); err != nil {
 		return fmt.Errorf("make the target's tables: %w", err)
+	}
+	if err := c.to.ExpectMany(ctx); err != nil {
+		return err
 	}
 	read, err := c.from.snapshot(ctx)
 	if err != nil {
@@ -178,11 +181,11 @@ func (c *copier) lock(ctx context.Context, write *sql.Tx) error {
 
 // sameSchema refuses a source of another version than this program's, which the target is of.
 func (c *copier) sameSchema(ctx context.Context, read, write *sql.Tx) error {
-	source, err := schemaVersion(ctx, read)
+	source, err := Tx{db: read}.Version(ctx)
 	if err != nil {
 		return fmt.Errorf("the source's schema: %w", err)
 	}
-	target, err := schemaVersion(ctx, write)
+	target, err := Tx{db: write}.Version(ctx)
 	if err != nil {
 		return fmt.Errorf("the target's schema: %w", err)
 	}
@@ -197,10 +200,6 @@ func (c *copier) sameSchema(ctx context.Context, read, write *sql.Tx) error {
 		return fmt.Errorf("the source holds tables that aren't the CRM's, %s: they can't be copied; move them elsewhere", strings.Join(foreign, ", "))
 	}
 	return err
-}
-
-func schemaVersion(ctx context.Context, db handle) (int64, error) {
-	return Tx{db: db}.count(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`)
 }
 
 func (c *copier) count(ctx context.Context, read handle) error {

@@ -74,6 +74,10 @@ func listTables(ctx context.Context, db handle, engine Engine) ([]string, error)
 	return all(ctx, Tx{db: db, engine: engine}, "list tables", func(row scanner) (name string, err error) { return name, row.Scan(&name) }, query)
 }
 
+func isOfProcess(name string) bool {
+	return slices.Contains(tables, listedTable{name, ofProcess})
+}
+
 // unlisted are the tables among these that aren't the CRM's.
 func unlisted(names []string) (foreign []string) {
 	for _, name := range names {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// OpenAsIs opens a database to read it: its schema stays as it is, whatever version that is, and no
-// method that writes may be called. An SQLite file must be there.
+// OpenAsIs opens a database as it is, whatever its schema's version, to read or to copy it. Nothing
+// about it changes; an SQLite file must be there.
 func OpenAsIs(ctx context.Context, where string) (*Store, error) {
 	if !isPostgres(where) {
 		info, err := os.Stat(where)
@@ -25,7 +25,7 @@ func OpenAsIs(ctx context.Context, where string) (*Store, error) {
 			return nil, fmt.Errorf("%s is no file: the database is called understudy.db in the data folder", where)
 		}
 	}
-	s, err := connect(where, "FULL")
+	s, err := connect(where)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -33,6 +33,11 @@ func OpenAsIs(ctx context.Context, where string) (*Store, error) {
 		return nil, errors.Join(unavailable(fmt.Errorf("open database: %w", err)), s.Close())
 	}
 	return s, nil
+}
+
+// Version is that of the database's schema: the last migration it has.
+func (t Tx) Version(ctx context.Context) (int64, error) {
+	return t.count(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`)
 }
 
 func isPostgres(where string) bool {

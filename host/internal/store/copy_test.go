@@ -92,30 +92,61 @@ func TestACopyHoldsEverything(t *testing.T) {
 // What is written while it is copied is in the copy with all that belongs to it, or not at all.
 func TestACopyIsOneMoment(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
-		v := s.SignIn(t, "ben@example.com")
-		ctx, cancel := context.WithCancel(t.Context())
-		var busy sync.WaitGroup
-		busy.Go(func() {
-			for ctx.Err() == nil {
-				v.Become("jane@acme.example")
-				v.Return()
-			}
-		})
+		stop := wander(t, s)
 		for i := range 4 {
 			to := filepath.Join(t.TempDir(), fmt.Sprintf("%d.db", i))
 			copyTo(t, s.Database(), to)
-			db, err := sql.Open("sqlite", to)
-			if err != nil {
-				t.Fatal(err)
+			wantWhole(t, to)
+		}
+		stop()
+	})
+}
+
+// A backup, too, is of one moment, and a file that stands by itself: nothing in it says that a server
+// runs.
+func TestABackupIsOneMoment(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
+		if err := s.App.JoinReplicas(t.Context(), crm.Replica{Name: "here", Home: "h", Run: "r"}); err != nil {
+			t.Fatal(err)
+		}
+		stop := wander(t, s)
+		for i := range 3 {
+			out, looked := filepath.Join(t.TempDir(), fmt.Sprintf("%d.db", i)), false
+			err := asIs(t, s.Database()).BackUp(t.Context(), out, nil, func(ctx context.Context, tx store.Tx) error {
+				live, err := tx.Replicas(ctx)
+				looked = err == nil && len(live) == 0
+				return err
+			})
+			if err != nil || !looked {
+				t.Fatalf("%v; looked into: %v", err, looked)
 			}
-			hosttest.WantWhole(t, db)
-			if err := db.Close(); err != nil {
-				t.Fatal(err)
+			if beside, err := filepath.Glob(out + "-*"); err != nil || len(beside) > 0 {
+				t.Errorf("beside it are %v, %v", beside, err)
+			}
+			wantWhole(t, out)
+			if report, err := hosttest.OpenSite(t, out).App.CheckAudit(t.Context(), crm.Operator()); err != nil || !report.Intact() {
+				t.Errorf("the Activity Log is %+v, %v", report, err)
 			}
 		}
-		cancel()
-		busy.Wait()
+		stop()
+		refused := errors.New("not like this")
+		if err := asIs(t, s.Database()).BackUp(t.Context(), filepath.Join(t.TempDir(), "refused.db"), nil, func(context.Context, store.Tx) error { return refused }); !errors.Is(err, refused) {
+			t.Errorf("what was found wrong is %v", err)
+		}
 	})
+}
+
+// Before an upgrade the new program can keep what the old one wrote, and leaves that as it is.
+func TestABackupMayBeOfAnOlderVersion(t *testing.T) {
+	s, out := hosttest.NewSite(t), filepath.Join(t.TempDir(), "old.db")
+	s.Exec(t, `DROP TABLE replicas`)
+	s.Exec(t, `DELETE FROM goose_db_version WHERE version_id > 10`)
+	if err := asIs(t, s.Database()).BackUp(t.Context(), out, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if version, err := asIs(t, out).Read().Version(t.Context()); err != nil || version > 10 {
+		t.Errorf("version %d, %v", version, err)
+	}
 }
 
 // A copy that was broken off says so: nobody serves half an installation, and it can be begun anew.
@@ -203,6 +234,31 @@ func TestTextsThatPostgreSQLDoesNotTake(t *testing.T) {
 	s.Exec(t, `UPDATE audit_entries SET object = CAST(X'41FF' AS TEXT)`)
 	wantRefused(t, s.Database(), hosttest.PostgresURL(t), "object")
 	copyTo(t, s.Database(), filepath.Join(t.TempDir(), "as-it-is.db"))
+}
+
+// wander has somebody become another and return, over and over, until it is stopped.
+func wander(t *testing.T, s *hosttest.Site) (stop func()) {
+	t.Helper()
+	v := s.SignIn(t, "ben@example.com")
+	ctx, cancel := context.WithCancel(t.Context())
+	var busy sync.WaitGroup
+	busy.Go(func() {
+		for ctx.Err() == nil {
+			v.Become("jane@acme.example")
+			v.Return()
+		}
+	})
+	return func() { cancel(); busy.Wait() }
+}
+
+func wantWhole(t *testing.T, database string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	hosttest.WantWhole(t, db)
 }
 
 func onEachTarget(t *testing.T, story func(t *testing.T, target string)) {

@@ -39,7 +39,7 @@ type Store struct {
 // Open opens the database at where, a PostgreSQL URL or the path of an SQLite file, and brings its
 // schema up to date. Refused when a copy into it is unfinished. synchronous is SQLite's own setting, NORMAL or FULL.
 func Open(ctx context.Context, where, synchronous string) (*Store, error) {
-	s, err := connect(where, synchronous)
+	s, err := connect(where, "journal_mode(WAL)", "synchronous("+synchronous+")")
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -52,7 +52,8 @@ func Open(ctx context.Context, where, synchronous string) (*Store, error) {
 	return s, nil
 }
 
-func connect(where, synchronous string) (*Store, error) {
+// connect opens a database; the pragmas are for SQLite alone.
+func connect(where string, pragmas ...string) (*Store, error) {
 	if isPostgres(where) {
 		db, err := sql.Open("pgx", where)
 		if err != nil {
@@ -62,9 +63,10 @@ func connect(where, synchronous string) (*Store, error) {
 		db.SetMaxIdleConns(20)
 		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db), chain: DefaultChain}, nil
 	}
-	// A folder's name may hold what means something else in an address.
-	path := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(where))
-	dsn := "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(" + synchronous + ")"
+	dsn := fileAddress(where) + "?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
+	for _, p := range pragmas {
+		dsn += "&_pragma=" + p
+	}
 	// One writer: several would spend their time in busy back-off (performance.md).
 	write, err := sql.Open("sqlite", dsn+"&_txlock=immediate")
 	if err != nil {
@@ -78,6 +80,12 @@ func connect(where, synchronous string) (*Store, error) {
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
 	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read), writes: newPrepared(write), chain: DefaultChain}, nil
+}
+
+// fileAddress is how SQLite is told of a file: a folder's name may hold what means something else in an
+// address.
+func fileAddress(path string) string {
+	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
 }
 
 // Close closes the database.

@@ -39,7 +39,7 @@ var activityActions = []string{
 	"signed_in", "signed_out", "sign_in_failed", "switch_started", "switch_ended", "switch_refused", "switch_extended", "switch_extension_refused", "switch_elevated", "switch_elevation_refused", "switch_forced", "refused", "module_form_sent",
 	"staff_created", "staff_changed", "role_saved", "role_deleted", "customer_created", "customer_changed", "customer_deleted",
 	"contact_created", "contact_changed", "contact_deleted", "company_changed", "profile_changed", "password_changed", "settings_changed",
-	"activity_exported", "activity_dropped", "module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled", "module_exported", "module_data_deleted",
+	"activity_exported", "activity_dropped", "backup_made", "module_uploaded", "module_installed", "module_activated", "module_deactivated", "module_uninstalled", "module_exported", "module_data_deleted",
 	"module_upload_refused", "module_review_cancelled", "module_retried", "module_rolled_back", "module_state", "module_step_failed",
 	"module_language_uploaded", "module_language_deleted",
 	"safe_mode_entered", "safe_mode_left", "module_held", "module_grants_accepted", "module_grants_refused", "module_grants_changed", "trusted_key_added", "trusted_key_removed",
