@@ -25,8 +25,8 @@ type Copied struct {
 }
 
 // Copy puts everything the database holds, as it is at one moment, into the one at where, which must be
-// empty. Others may write to the source meanwhile; that isn't copied. What is derived is made again, and
-// what only says what processes do now is left out. Every row is read back and compared.
+// empty. Others may write to the source meanwhile; that isn't copied. What is derived is made again by who
+// opens the copy, and what only says what processes do now is left out. Every row is read back and compared.
 //
 // The copy becomes whole in one transaction. Until then the target says that it is unfinished, and
 // [Open] refuses it; Copy takes it again.
@@ -149,6 +149,9 @@ func (c *copier) fill(ctx context.Context, read, write *sql.Tx, conn *sql.Conn) 
 			return fmt.Errorf("copy %s: %w", t.name, err)
 		}
 		c.done.Tables++
+	}
+	if err := c.to.goStale(ctx, write); err != nil {
+		return err
 	}
 	if c.options.Check != nil {
 		if err := c.options.Check(ctx, Tx{db: read, engine: c.from.engine}, Tx{db: write, engine: c.to.engine}); err != nil {

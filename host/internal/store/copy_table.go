@@ -12,7 +12,7 @@ type copying int
 
 const (
 	copied    copying = iota // every row
-	derived                  // made again by the copy, from the rows it is derived from
+	derived                  // made again, by who opens the copy, from the rows it is derived from
 	ofProcess                // says what processes do now: it means nothing elsewhere, and is left out
 	ofSchema                 // kept by the migrations
 )
@@ -46,6 +46,10 @@ var tables = []listedTable{
 	{"switch_pages", copied},
 	{"switch_page_counts", copied},
 	{"authority", copied},
+	{"search_state", derived},
+	{"search_segments", derived},
+	{"search_entries", derived},
+	{"search_blocks", derived},
 	{"replicas", ofProcess},
 	{"goose_db_version", ofSchema},
 }
@@ -59,6 +63,11 @@ type listedTable struct {
 var born = map[string]string{
 	"authority":    `id = 1 AND revision = 1`,
 	"audit_chains": `chain = '' AND seq = 0`,
+}
+
+// stale has what is derived made again when the copy is opened first.
+var stale = map[string]string{
+	"search_state": `UPDATE search_state SET version = 0`,
 }
 
 // unfinished is a table that stands in a database while it is the target of a copy, and goes in the

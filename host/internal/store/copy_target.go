@@ -87,3 +87,20 @@ func (s *Store) empty(ctx context.Context, db handle) error {
 	}
 	return err
 }
+
+// goStale notes that nothing derived is there yet.
+func (s *Store) goStale(ctx context.Context, db handle) error {
+	names, err := listTables(ctx, db, s.engine)
+	if err != nil {
+		return err
+	}
+	for name, statement := range stale {
+		if !slices.Contains(names, name) {
+			continue
+		}
+		if err := (Tx{db: db}).exec(ctx, "note what is stale", statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}

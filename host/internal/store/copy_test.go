@@ -80,6 +80,7 @@ func TestACopyHoldsEverything(t *testing.T) {
 		if id := site.SignIn(t, "admin@example.com").Who().Session.ID; id <= session {
 			t.Errorf("%s gives key %d once more", name, id)
 		}
+		site.Key(t, "rosa@globex.example") // is found
 		if now := site.Audit(t, "signed_in")[0].ID; now <= last {
 			t.Errorf("%s writes entry %d after %d", name, now, last)
 		}
