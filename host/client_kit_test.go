@@ -55,6 +55,16 @@ func (c *client) send(method, path string, form url.Values, header http.Header) 
 
 func (c *client) sendBody(method, path string, body io.Reader, kind string, header http.Header) answer {
 	c.t.Helper()
+	got, err := c.trySend(method, path, body, kind, header)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return got
+}
+
+// trySend is sendBody where the host may die meanwhile.
+func (c *client) trySend(method, path string, body io.Reader, kind string, header http.Header) (answer, error) {
+	c.t.Helper()
 	req, err := http.NewRequestWithContext(context.WithoutCancel(c.t.Context()), method, c.site+path, body)
 	if err != nil {
 		c.t.Fatal(err)
@@ -70,18 +80,18 @@ func (c *client) sendBody(method, path string, body io.Reader, kind string, head
 	}
 	res, err := c.Do(req)
 	if err != nil {
-		c.t.Fatal(err)
+		return answer{}, err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		c.t.Fatal(err)
+		return answer{}, err
 	}
 	got := answer{res.StatusCode, res.Header, string(text)}
 	if c.seen != nil {
 		fmt.Fprintf(c.seen, "%s %s: %d\n%v\n%s\n", method, path, got.Status, got.Header, got.Body)
 	}
-	return got
+	return got, nil
 }
 
 func (c *client) get(path string) answer {

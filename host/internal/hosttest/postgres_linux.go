@@ -17,64 +17,85 @@ import (
 // startPostgres makes a cluster in a temporary folder and serves it on a socket in that folder:
 // no port, so that any number of test processes run side by side. Nothing is synced to disk.
 func startPostgres() (string, error) {
-	initdb, err := postgresProgram("initdb")
+	s, err := newPostgresServer("-c", "synchronous_commit=off", "-c", "autovacuum=off")
 	if err != nil {
 		return "", err
 	}
-	postgres, err := postgresProgram("postgres")
+	return s.address, s.start()
+}
+
+// postgresServer is a cluster in a folder of its own, and the server on it while it runs.
+type postgresServer struct {
+	dir, address string
+	args         []string
+	as           *syscall.Credential
+	running      *exec.Cmd
+	exited       chan error
+}
+
+func newPostgresServer(args ...string) (*postgresServer, error) {
+	initdb, err := postgresProgram("initdb")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	dir, err := processDir("postgres")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	as, err := unprivileged(dir)
-	if err != nil {
-		return "", err
+	s := &postgresServer{dir: dir, args: args}
+	s.address = (&url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: url.Values{"host": {dir}}.Encode()}).String()
+	if s.as, err = unprivileged(dir); err != nil {
+		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	command := func(program string, args ...string) *exec.Cmd {
-		cmd := exec.Command(program, args...)
-		cmd.Dir = dir
-		// SIGQUIT is PostgreSQL's immediate shutdown, which takes its children along.
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
-		return cmd
-	}
-	out, err := command(initdb, "--pgdata", data, "--username", "postgres", "--auth", "trust",
+	out, err := s.command(initdb, "--pgdata", s.data(), "--username", "postgres", "--auth", "trust",
 		"--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions").CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("initdb: %w: %s", err, out)
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	server := command(postgres, "-D", data, "-k", dir, "-h", "",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "autovacuum=off")
-	journal, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return "", fmt.Errorf("open the server's log: %w", err)
-	}
-	server.Stdout, server.Stderr = journal, journal
-	address := (&url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: url.Values{"host": {dir}}.Encode()}).String()
-	return address, serve(server, address, journal.Name())
+	return s, nil
 }
 
-// serve returns once the server answers.
-func serve(server *exec.Cmd, address, journal string) error {
-	exited := make(chan error, 1)
+func (s *postgresServer) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *postgresServer) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
+	cmd.Dir = s.dir
+	// SIGQUIT is PostgreSQL's immediate shutdown, which takes its children along.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
+	return cmd
+}
+
+// start returns once the server answers.
+func (s *postgresServer) start() error {
+	postgres, err := postgresProgram("postgres")
+	if err != nil {
+		return err
+	}
+	args := []string{"-D", s.data(), "-k", s.dir, "-h", "", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB"}
+	s.running, s.exited = s.command(postgres, append(args, s.args...)...), make(chan error, 1)
+	journal, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the server's log: %w", err)
+	}
+	s.running.Stdout, s.running.Stderr = journal, journal
 	go func() {
 		// The kernel tells a child of its parent's death when the thread that started it ends.
 		// This one is kept for as long as the server lives.
 		runtime.LockOSThread()
-		exited <- server.Run()
+		s.exited <- errors.Join(s.running.Run(), journal.Close())
 	}()
+	return s.answers(journal.Name())
+}
+
+func (s *postgresServer) answers(journal string) error {
 	deadline := time.After(30 * time.Second)
 	for {
-		err := onServer(address, "SELECT 1")
+		err := onServer(s.address, "SELECT 1")
 		if err == nil {
 			return nil
 		}
 		select {
-		case err := <-exited:
+		case err := <-s.exited:
 			said, _ := os.ReadFile(journal)
 			return fmt.Errorf("postgres ended at start: %w: %s", err, said)
 		case <-deadline:

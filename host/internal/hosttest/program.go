@@ -135,18 +135,27 @@ type Process struct {
 	t       testing.TB
 	cmd     *exec.Cmd
 	Address string // such as http://127.0.0.1:40123
+	ready   chan struct{}
 	ended   chan struct{}
 	err     error
 	output  syncBuffer
 }
 
-var address = regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
+var address = regexp.MustCompile(`https?://127\.\d+\.\d+\.\d+:\d+`)
 
 // StartProgram runs the host with these arguments until the test ends or it is stopped, and waits
 // until it is ready.
 func StartProgram(t testing.TB, args ...string) *Process {
 	t.Helper()
-	p := &Process{t: t, ended: make(chan struct{})}
+	p := runProgram(t, args...)
+	p.waitReady()
+	return p
+}
+
+// runProgram is StartProgram without waiting.
+func runProgram(t testing.TB, args ...string) *Process {
+	t.Helper()
+	p := &Process{t: t, ready: make(chan struct{}), ended: make(chan struct{})}
 	p.cmd = exec.Command(Program(t), args...)
 	p.cmd.Dir = t.TempDir()
 	out, err := p.cmd.StdoutPipe()
@@ -163,26 +172,29 @@ func StartProgram(t testing.TB, args ...string) *Process {
 			t.Logf("the host said:\n%s", p.Output())
 		}
 	})
-	ready := make(chan struct{})
-	go p.read(out, ready)
-	select {
-	case <-ready:
-	case <-p.ended:
-		t.Fatalf("the host ended: %v\n%s", p.err, p.Output())
-	case <-time.After(time.Minute):
-		t.Fatalf("the host is not ready after a minute\n%s", p.Output())
-	}
+	go p.read(out)
 	return p
 }
 
-func (p *Process) read(out io.Reader, ready chan<- struct{}) {
+func (p *Process) waitReady() {
+	p.t.Helper()
+	select {
+	case <-p.ready:
+	case <-p.ended:
+		p.t.Fatalf("the host ended: %v\n%s", p.err, p.Output())
+	case <-time.After(time.Minute):
+		p.t.Fatalf("the host is not ready after a minute\n%s", p.Output())
+	}
+}
+
+func (p *Process) read(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		line := lines.Text()
 		_, _ = p.output.Write([]byte(line + "\n")) // a buffer takes everything
 		if found := address.FindString(line); found != "" && p.Address == "" {
 			p.Address = found
-			close(ready)
+			close(p.ready)
 		}
 	}
 	p.err = p.cmd.Wait()
