@@ -13,7 +13,7 @@ import (
 // on whichever replica nginx picks: the first administrator, people, install, activate, settings,
 // become a customer, stop, log.
 func TestTheJourneyOverThreeReplicas(t *testing.T) {
-	r := replicas{hosttest.StartReplicas(t, hosttest.PostgresURL(t)), t}
+	r := startReplicas(t, hosttest.PostgresURL(t))
 	asked := &tally{}
 	c := clientAt(t, r.Address, asked)
 	c.setUp(r)
@@ -53,8 +53,7 @@ func TestTheJourneyOverThreeReplicas(t *testing.T) {
 
 	r.wantAllAsked(asked)
 	r.wantWhole()
-	db := r.open()
-	if n := count(t, db, "SELECT COUNT(*) FROM session_switches WHERE refusal = '' AND end_cause = 'stopped'"); n != 2*len(r.List) {
+	if n := count(t, r.db, "SELECT COUNT(*) FROM session_switches WHERE refusal = '' AND end_cause = 'stopped'"); n != 2*len(r.List) {
 		t.Errorf("%d switches were stopped", n)
 	}
 }

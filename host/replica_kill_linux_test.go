@@ -110,11 +110,10 @@ func (k *killer) others(dead *hosttest.Replica) []*hosttest.Replica {
 // installed is what the database says of the module.
 func (k *killer) installed() (version string, activated bool) {
 	k.t.Helper()
-	db := k.open()
-	if count(k.t, db, "SELECT COUNT(*) FROM modules") == 0 {
+	if count(k.t, k.db, "SELECT COUNT(*) FROM modules") == 0 {
 		return "", false
 	}
-	if err := db.QueryRowContext(k.t.Context(), "SELECT version, activated FROM modules").Scan(&version, &activated); err != nil {
+	if err := k.db.QueryRowContext(k.t.Context(), "SELECT version, activated FROM modules").Scan(&version, &activated); err != nil {
 		k.t.Fatal(err)
 	}
 	return version, activated
@@ -148,13 +147,13 @@ func (k *killer) survive(dead *hosttest.Replica) {
 // latest is the newest entry of the Activity Log.
 func (k *killer) latest() int {
 	k.t.Helper()
-	return count(k.t, k.open(), "SELECT COALESCE(MAX(id), 0) FROM audit_entries")
+	return count(k.t, k.db, "SELECT COALESCE(MAX(id), 0) FROM audit_entries")
 }
 
 // wantEntries checks how often something stands in the Activity Log since then.
 func (k *killer) wantEntries(since, want int, action string) {
 	k.t.Helper()
-	if n := count(k.t, k.open(), "SELECT COUNT(*) FROM audit_entries WHERE id > $1 AND action = $2", since, action); n != want {
+	if n := count(k.t, k.db, "SELECT COUNT(*) FROM audit_entries WHERE id > $1 AND action = $2", since, action); n != want {
 		k.t.Errorf("%s stands in the log %d times, want %d", action, n, want)
 	}
 }
@@ -162,7 +161,7 @@ func (k *killer) wantEntries(since, want int, action string) {
 // staged are the packages that wait for their review's end.
 func (k *killer) staged() int {
 	k.t.Helper()
-	return count(k.t, k.open(), "SELECT COUNT(*) FROM staged_packages")
+	return count(k.t, k.db, "SELECT COUNT(*) FROM staged_packages")
 }
 
 // upload dies while a package comes in, or right after: it is there whole, or not at all.
@@ -239,7 +238,7 @@ func (k *killer) activates() {
 func (k *killer) returns(version string) {
 	k.t.Helper()
 	var sha256 string
-	if err := k.open().QueryRowContext(k.t.Context(), "SELECT sha256 FROM module_versions WHERE version = $1", version).Scan(&sha256); err != nil {
+	if err := k.db.QueryRowContext(k.t.Context(), "SELECT sha256 FROM module_versions WHERE version = $1", version).Scan(&sha256); err != nil {
 		k.t.Fatal(err)
 	}
 	since := k.latest()

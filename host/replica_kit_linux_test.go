@@ -28,13 +28,24 @@ var supportMay = []crm.Capability{"impersonation/staff", "impersonation/customer
 // replicas are three replicas of the demo's site behind nginx.
 type replicas struct {
 	*hosttest.Replicas
-	t *testing.T
+	t  *testing.T
+	db *sql.DB // past every replica
 }
 
 // runReplicas starts three on a database of their own, with the example people.
 func runReplicas(t *testing.T, database string) replicas {
 	t.Helper()
-	return replicas{hosttest.StartReplicas(t, database, supportMay...), t}
+	return startReplicas(t, database, supportMay...)
+}
+
+func startReplicas(t *testing.T, database string, people ...crm.Capability) replicas {
+	t.Helper()
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() }) // what was asked has been answered
+	return replicas{hosttest.StartReplicas(t, database, people...), t, db}
 }
 
 // clientAt is a client whose every request goes where nginx sends it; asked counts which replicas
@@ -238,17 +249,6 @@ func (r replicas) command(args ...string) string {
 	return string(said)
 }
 
-// open is the database, past every replica.
-func (r replicas) open() *sql.DB {
-	r.t.Helper()
-	db, err := sql.Open("pgx", r.Database)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { _ = db.Close() }) // what was asked has been answered
-	return db
-}
-
 func count(t *testing.T, db *sql.DB, query string, args ...any) (n int) {
 	t.Helper()
 	if err := db.QueryRowContext(t.Context(), query, args...).Scan(&n); err != nil {
@@ -261,7 +261,7 @@ func count(t *testing.T, db *sql.DB, query string, args ...any) (n int) {
 // lost from the record, every chain intact.
 func (r replicas) wantWhole() {
 	r.t.Helper()
-	hosttest.WantWhole(r.t, r.open())
+	hosttest.WantWhole(r.t, r.db)
 	said := r.command("audit", "verify")
 	for _, one := range r.List {
 		if !strings.Contains(said, one.Name) {

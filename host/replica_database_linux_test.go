@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// watcher asks one replica for pages over and over while its database comes and goes. Each answer must
+// be a page of who the browser is, or 503: never another's, never a sign-in page.
+type watcher struct {
+	t       *testing.T
+	who     *client
+	path    string
+	subject string
+	banner  string
+
+	mu    sync.Mutex
+	seen  map[string]int // by what it was
+	slow  time.Duration  // the longest answer
+	wrong []string
+}
+
+// watch asks until the context ends.
+func (w *watcher) watch(ctx context.Context) {
+	w.seen = map[string]int{}
+	for ctx.Err() == nil {
+		began := time.Now()
+		what, wrong := w.look()
+		took := time.Since(began)
+		w.mu.Lock()
+		w.seen[what]++
+		w.slow = max(w.slow, took)
+		if wrong != "" && len(w.wrong) < 5 {
+			w.wrong = append(w.wrong, wrong)
+		}
+		w.mu.Unlock()
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (w *watcher) look() (what, wrong string) {
+	got, err := w.who.trySend(http.MethodGet, w.path, http.NoBody, "", nil)
+	if err != nil {
+		return "nothing", err.Error()
+	}
+	whose, page := got.whose()
+	switch {
+	case got.Status == http.StatusOK && page && whose.Subject == w.subject && whose.Banner == w.banner:
+		return "page", ""
+	case got.Status == http.StatusServiceUnavailable && (!page || whose.Subject == "" || whose.Subject == w.subject):
+		return "unavailable", ""
+	}
+	return fmt.Sprint(got.Status), fmt.Sprintf("%s for %s: %d, %q under %q: %s", w.path, w.subject, got.Status, whose.Subject, whose.Banner, got.text())
+}
+
+// so waits until the replica has answered this way a few times more.
+func (w *watcher) so(what string, limit time.Duration) {
+	w.t.Helper()
+	began := w.count(what)
+	hosttest.Eventually(w.t, limit, w.subject+" sees "+what, func() bool { return w.count(what) >= began+3 })
+}
+
+func (w *watcher) count(what string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen[what]
+}
+
+// watchers are three people at one replica, until stop or the test's end: Ann, Ben as Jane, and Jane
+// herself.
+func (r replicas) watchers(one *hosttest.Replica) (list []*watcher, stop func()) {
+	r.t.Helper()
+	switched := r.signedIn(ben)
+	switched.want(switched.post("/session/switch", "target", "contact:1"), http.StatusSeeOther)
+	list = []*watcher{
+		{who: r.signedIn(ann), path: "/admin", subject: "staff:1"},
+		{who: switched, path: "/", subject: "contact:1", banner: "You (Ben Ortiz) are signed in as Jane Doe (Acme Ltd)"},
+		{who: r.signedIn(jane), path: "/profile", subject: "contact:1"},
+	}
+	var wait sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	for _, w := range list {
+		w.t, w.who = r.t, w.who.at(one)
+		w.who.Timeout = time.Minute
+		wait.Go(func() { w.watch(ctx) })
+	}
+	stop = func() {
+		cancel()
+		wait.Wait()
+	}
+	r.t.Cleanup(stop)
+	for _, w := range list {
+		w.so("page", 10*time.Second)
+	}
+	return list, stop
+}
+
+// wantHonest is how each such story ends.
+func wantHonest(t *testing.T, list []*watcher) {
+	t.Helper()
+	for _, w := range list {
+		w.mu.Lock()
+		t.Logf("%s %s: %v, the slowest answer after %s", w.path, w.subject, w.seen, w.slow.Round(time.Millisecond))
+		for _, wrong := range w.wrong {
+			t.Error(wrong)
+		}
+		if w.slow > 15*time.Second {
+			t.Errorf("%s: an answer took %s", w.path, w.slow)
+		}
+		w.mu.Unlock()
+	}
+}
+
+// ready is what /readyz of a replica says; 0 when it says nothing.
+func ready(ctx context.Context, one *hosttest.Replica) int {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, one.Process.Address+"/readyz", nil)
+	if err != nil {
+		return 0
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body) // only its status is asked for
+	return res.StatusCode
+}
+
+// PostgreSQL is stopped, or crashes, and is started again: every replica answers 503 meanwhile and is
+// well by itself afterwards.
+func TestPostgresIsRestarted(t *testing.T) {
+	p := hosttest.NewPostgres(t)
+	r := runReplicas(t, p.URL())
+	boss := r.signedIn(ann)
+	boss.install(hosttest.Package(t, shippedModule))
+	boss.activate("impersonation")
+	r.wantRunning(boss, "1.0.0", r.List...)
+
+	var all []*watcher
+	var stops []func()
+	for _, one := range r.List {
+		list, stop := r.watchers(one)
+		all, stops = append(all, list...), append(stops, stop)
+	}
+	for _, end := range []func(){p.Stop, p.Crash} {
+		end()
+		for _, w := range all {
+			w.so("unavailable", 15*time.Second)
+		}
+		for _, one := range r.List {
+			hosttest.Eventually(t, 10*time.Second, one.Name+" says that it isn't ready", func() bool { return ready(t.Context(), one) == http.StatusServiceUnavailable })
+		}
+		p.Start()
+		for _, w := range all {
+			w.so("page", 15*time.Second)
+		}
+		for _, one := range r.List {
+			hosttest.Eventually(t, 10*time.Second, one.Name+" is ready", func() bool { return ready(t.Context(), one) == http.StatusOK })
+		}
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	wantHonest(t, all)
+	r.wantRunning(boss, "1.0.0", r.List...)
+	back := r.signedIn(cleo)
+	if got := back.get("/session"); !strings.Contains(got.text(), "Cleo Park") {
+		t.Errorf("nobody can sign in: %s", got.text())
+	}
+	r.wantWhole()
+}
