@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"net"
 	netmail "net/mail"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -102,7 +104,52 @@ type signatureFlags struct {
 
 // webFlags say how the CRM is reached.
 type webFlags struct {
-	Listen string `help:"Address to listen on; port 0 picks a free one." env:"UNDERSTUDY_LISTEN" default:"127.0.0.1:8080"`
+	Listen         string        `help:"Address to listen on; port 0 picks a free one." env:"UNDERSTUDY_LISTEN" default:"127.0.0.1:8080"`
+	BasePath       string        `help:"Path below which the site stands, such as /crm, where its host shows other things, too. A proxy passes it on as it is." env:"UNDERSTUDY_BASE_PATH" placeholder:"PATH"`
+	TrustedProxies []string      `help:"Addresses of the proxies before this one, such as 127.0.0.1,10.0.0.0/8: their X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed, nobody else's." env:"UNDERSTUDY_TRUSTED_PROXIES" placeholder:"ADDRESS"`
+	DrainDelay     time.Duration `help:"How long /readyz says at the end that this one is stopping, before it takes no more connections: as long as the balancer needs to notice." env:"UNDERSTUDY_DRAIN_DELAY" default:"0s"`
+}
+
+var basePathPattern = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$`)
+
+// check refuses what can't be served.
+func (f webFlags) check() error {
+	const longest = 5 * time.Minute
+	if !basePathPattern.MatchString(f.BasePath) {
+		return fmt.Errorf("--base-path is %q; it must be like /crm, of letters, digits, - and _", f.BasePath)
+	}
+	if f.DrainDelay < 0 || f.DrainDelay > longest {
+		return fmt.Errorf("--drain-delay is %s; it must be from 0s to %s", f.DrainDelay, longest)
+	}
+	_, err := f.proxies()
+	return err
+}
+
+// base is the base path as addresses begin with it.
+func (f webFlags) base() string { return strings.TrimRight(f.BasePath, "/") }
+
+// proxies are whose headers are believed.
+func (f webFlags) proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range f.TrustedProxies {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if addr, wrong := netip.ParseAddr(text); wrong == nil {
+			prefix, err = netip.PrefixFrom(addr.Unmap().WithZone(""), addr.Unmap().BitLen()), nil
+		}
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("--trusted-proxies names %q; it must be an address like 10.0.0.7, or a network like 10.0.0.0/8", text)
+		case prefix.Bits() == 0:
+			return nil, fmt.Errorf("--trusted-proxies names %s, which is everybody: then anybody could claim any address; name the proxies' own", text)
+		case prefix.Addr().Is4In6():
+			return nil, fmt.Errorf("--trusted-proxies names %s; write its IPv4 form", text)
+		}
+		list = append(list, prefix.Masked())
+	}
+	return list, nil
 }
 
 // metricsFlags say who may read /metrics.

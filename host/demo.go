@@ -20,6 +20,9 @@ type demoCommand struct {
 	Packages string `help:"Folder of the shipped modules' packages. By default the dist folder beside the program's own." type:"path"`
 }
 
+// Validate refuses settings that make no sense, before anything is opened.
+func (c *demoCommand) Validate() error { return c.webFlags.check() }
+
 // Run fills a fresh data folder with example people and serves it to this machine alone.
 func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 	if !isLoopback(c.Listen) {
@@ -51,7 +54,7 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return errors.Join(err, s.close(), release())
 	}
-	serving := server{site: s, listen: c.Listen, log: log, ready: func(base string) error {
+	serving := server{site: s, at: c.webFlags, log: log, ready: func(base string) error {
 		c.welcome(t, base, packages)
 		return nil
 	}}

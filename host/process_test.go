@@ -57,6 +57,29 @@ func TestStopEndsEverythingInTime(t *testing.T) {
 	}
 }
 
+// At the end /readyz fails first. Until the balancer has noticed, who comes is still served.
+func TestStopFailsReadyzFirst(t *testing.T) {
+	t.Parallel()
+	p := hosttest.StartProgram(t, "demo", "--bare", "--listen", "127.0.0.1:0", "--drain-delay", "3s", "--data", filepath.Join(t.TempDir(), "data"))
+	wantStatus(t, p.Address+"/readyz", http.StatusOK)
+	if err := syscall.Kill(p.PID(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	hosttest.Eventually(t, 2*time.Second, "/readyz fails", func() bool {
+		res, err := http.Get(p.Address + "/readyz")
+		if err != nil {
+			t.Fatalf("nobody is served any more: %v", err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusServiceUnavailable
+	})
+	wantStatus(t, p.Address+"/healthz", http.StatusOK)
+	wantStatus(t, p.Address+"/admin/login", http.StatusOK)
+	if _, err := p.Stop(); err != nil {
+		t.Errorf("it ended: %v", err)
+	}
+}
+
 // A hung module doesn't hold the host up.
 func TestStopEndsAHungModuleToo(t *testing.T) {
 	p := startDemo(t)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,15 @@ type serveCommand struct {
 
 // Validate refuses settings that make no sense, before anything is opened.
 func (c *serveCommand) Validate() error {
-	return errors.Join(c.logKeptFlags.check(), c.metricsFlags.check(), c.mailFlags.check())
+	return errors.Join(c.logKeptFlags.check(), c.webFlags.check(), c.metricsFlags.check(), c.mailFlags.check(), c.checkLinks())
+}
+
+// checkLinks refuses links in mails that would lead beside the site.
+func (c *serveCommand) checkLinks() error {
+	if c.Links == "" || strings.HasSuffix(strings.TrimRight(c.Links, "/"), c.base()) {
+		return nil
+	}
+	return fmt.Errorf("--mail.links is %q, and the site stands below --base-path %s: put that at its end", c.Links, c.BasePath)
 }
 
 // Run serves until the context ends.
@@ -61,7 +70,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return errors.Join(err, s.close(), release())
 	}
-	serving := server{site: s, mail: sender, listen: c.Listen, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, metrics: c.access(), log: log, ready: func(base string) error {
+	serving := server{site: s, mail: sender, at: c.webFlags, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, metrics: c.access(), log: log, ready: func(base string) error {
 		t.printf("Understudy %s listens on %s\n", version, base)
 		token, needed, err := s.app.FirstLink(ctx)
 		if err != nil || !needed {
@@ -79,7 +88,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 type server struct {
 	site   *site
 	mail   *mail.Sender // nil when no mail is sent
-	listen string
+	at     webFlags
 	secure bool
 	// maxUpload is the largest module package, in bytes.
 	maxUpload int64
@@ -92,11 +101,11 @@ type server struct {
 // in the reverse one.
 func (s *server) run(ctx context.Context) error {
 	var draining atomic.Bool
-	handler, err := web.New(web.Options{App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, Version: version, MaxUpload: s.maxUpload, Metrics: s.metrics, Draining: draining.Load})
+	handler, err := s.pages(draining.Load)
 	if err != nil {
 		return fmt.Errorf("build the pages: %w", err)
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.at.Listen)
 	if err != nil {
 		return fmt.Errorf("listen (choose another address with --listen): %w", err)
 	}
@@ -112,7 +121,7 @@ func (s *server) run(ctx context.Context) error {
 	go s.sweep(running)
 	go s.keepPages(running)
 	lost := s.sign(running)
-	if err := s.ready("http://" + listener.Addr().String()); err != nil {
+	if err := s.ready("http://" + listener.Addr().String() + s.at.base()); err != nil {
 		posting.cancel()
 		<-posting.done
 		return errors.Join(err, web.Close(), s.site.modules.Stop(running))
@@ -122,11 +131,35 @@ func (s *server) run(ctx context.Context) error {
 		err = fmt.Errorf("serve: %w", err)
 	case err = <-lost:
 	case <-ctx.Done():
-		s.log.Info("stopping")
+		s.log.Info("stopping", "drain_delay", s.at.DrainDelay.String())
+		draining.Store(true)
+		err = s.linger(failed)
 	}
 	draining.Store(true)
 	posting.cancel() // what requests still write waits in the outbox
 	return errors.Join(err, s.stop(web, posting.done))
+}
+
+// pages are the answers to every request.
+func (s *server) pages(draining func() bool) (http.Handler, error) {
+	proxies, err := s.at.proxies()
+	if err != nil {
+		return nil, err
+	}
+	return web.New(web.Options{
+		App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, BasePath: s.at.base(), TrustedProxies: proxies, Version: version,
+		MaxUpload: s.maxUpload, Metrics: s.metrics, Draining: draining,
+	})
+}
+
+// linger goes on serving until the balancer has had the time to notice that /readyz fails.
+func (s *server) linger(failed <-chan error) error {
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-time.After(s.at.DrainDelay):
+		return nil
+	}
 }
 
 // posting is the sending of mail while the program runs.

@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 )
 
@@ -279,6 +280,14 @@ func (b *Browser) SetCookie(url string, cookie *http.Cookie) {
 	}
 	if _, err := chromedp.Call(ctx, network.SetCookie, params); err != nil {
 		b.t.Fatalf("set the cookie %s: %v", cookie.Name, err)
+	}
+}
+
+// AnyCertificate lets pages be served by a certificate nobody vouches for, as tests' are.
+func (b *Browser) AnyCertificate() {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.tab, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true}); err != nil {
+		b.t.Fatalf("take any certificate: %v", err)
 	}
 }
 

@@ -230,7 +230,7 @@ func (v *visit) makePasswordLink(key crm.AccountKey) (string, error) {
 		return "", err
 	}
 	scheme := "http"
-	if v.secure || v.r.TLS != nil {
+	if v.secureCookies(v.r) {
 		scheme = "https"
 	}
 	return scheme + "://" + v.r.Host + v.path("/password/"+token), nil

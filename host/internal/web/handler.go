@@ -1,7 +1,6 @@
 package web
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,11 +17,10 @@ const (
 	maxModuleBody = 8 << 20 // what the contract allows a module's page
 )
 
-// serve is the one way every request goes: who is it, is it theirs to do, do it, and what an error
-// becomes. rt is nil for a method the address doesn't know, methods nil for an unknown address.
-func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, methods map[string]*route) {
-	v := &visit{server: s, w: w, r: r, route: rt}
-	v.client = crm.Client{IP: clientIP(r, s.proxies), Browser: clip(r.UserAgent(), 300), RequestID: strings.ToLower(rand.Text()[:16]), Doing: clip(r.Method, 20) + " " + addressOf(r, rt)}
+// serve is the one way every request goes: act answers it, and what an error becomes. rt is nil for
+// an unknown address, and for a method the address doesn't know.
+func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, act func(*visit) error) {
+	v := &visit{server: s, w: w, r: r, route: rt, client: s.clientOf(r, rt)}
 	w.Header().Set("X-Request-Id", v.client.RequestID)
 	defer v.removeFiles()
 	v.limitTime()
@@ -36,7 +34,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, method
 			v.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
-	if err := v.run(methods); err != nil {
+	if err := act(v); err != nil {
 		v.fail(err)
 	}
 }
@@ -52,6 +50,7 @@ func (v *visit) removeFiles() {
 	}
 }
 
+// run asks who it is, whether it is theirs to do, and does it. methods is nil for an unknown address.
 func (v *visit) run(methods map[string]*route) error {
 	if v.route != nil && v.route.need.static {
 		return v.route.handle(v)

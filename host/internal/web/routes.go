@@ -244,6 +244,6 @@ func (s *server) dispatch(methods map[string]*route) http.HandlerFunc {
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}
-		s.serve(w, r, methods[method], methods)
+		s.serve(w, r, methods[method], func(v *visit) error { return v.run(methods) })
 	}
 }

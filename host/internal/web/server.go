@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path"
 	"strings"
 	"sync/atomic"
 
@@ -19,11 +20,11 @@ type Options struct {
 	App            *app.App
 	Modules        *module.Manager
 	Log            *slog.Logger
-	Secure         bool           // the site is reached by https: secure cookies, HSTS
+	Secure         bool           // the site is reached by https alone: secure cookies whatever a request says, HSTS
 	BasePath       string         // where the site stands below its host, such as "/crm"; empty at the root
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed
 	Version        string         // of the host, shown to staff
-	Draining       func() bool    // true once the program is stopping: /readyz says so; may be nil
+	Draining       func() bool    // true once the program is stopping: /readyz says so, connections end; may be nil
 	Metrics        MetricsAccess  // who may read /metrics
 	MaxUpload      int64          // the largest module package taken, in bytes; 0 for 64 MiB
 }
@@ -92,7 +93,7 @@ func (s *server) load() (err error) {
 	if s.templates, err = loadTemplates(s.assets); err != nil {
 		return fmt.Errorf("read templates: %w", err)
 	}
-	s.sessions = newSessionStore(s.app, s.base, s.secure)
+	s.sessions = newSessionStore(s.app, s.base)
 	s.metricsHandler = newMetricsHandler(s)
 	s.mux, err = s.router(routes())
 	return err
@@ -100,26 +101,81 @@ func (s *server) load() (err error) {
 
 // ServeHTTP sets what every answer carries and hands the request to its route.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	setSecurityHeaders(w.Header(), s.secure)
-	if s.base == "" {
-		s.mux.ServeHTTP(w, r)
-		return
+	setSecurityHeaders(w.Header(), s.secure && s.base == "")
+	if s.draining() {
+		w.Header().Set("Connection", "close") // the next request comes by a connection to somebody who stays
 	}
-	if r.URL.Path == s.base {
-		http.Redirect(w, r, s.base+"/", http.StatusSeeOther)
-		return
+	inner, clean := s.below(r)
+	switch {
+	case inner == nil:
+		s.serve(w, r, nil, (*visit).elsewhere)
+	case !clean:
+		s.serve(w, inner, nil, (*visit).toCleanAddress)
+	default:
+		s.mux.ServeHTTP(w, inner)
 	}
-	http.StripPrefix(s.base, s.mux).ServeHTTP(w, r)
 }
 
-func setSecurityHeaders(h http.Header, secure bool) {
+// below is the request as the routes know it, without the base path; nil when it isn't for this site.
+// It isn't clean when its address has steps that lead nowhere, such as "//" and "..": the routes know
+// none of those, and http.ServeMux would lead away without the base path.
+func (s *server) below(r *http.Request) (inner *http.Request, clean bool) {
+	if s.base == "" {
+		return r, cleanAddress(r.URL.EscapedPath())
+	}
+	escaped, ok := strings.CutPrefix(r.URL.EscapedPath(), s.base)
+	if ok && escaped == "" {
+		escaped = "/"
+	} else if !ok || escaped[0] != '/' {
+		return nil, false
+	}
+	inner = new(*r)
+	inner.URL = new(*r.URL)
+	inner.URL.Path, inner.URL.RawPath = "/"+strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, s.base), "/"), ""
+	if r.URL.RawPath != "" {
+		inner.URL.RawPath = escaped
+	}
+	return inner, r.URL.Path != s.base && cleanAddress(escaped)
+}
+
+// cleanAddress tells whether a path is as path.Clean leaves it, but for a slash at its end.
+func cleanAddress(escaped string) bool {
+	if escaped == "*" { // of OPTIONS
+		return true
+	}
+	clean := path.Clean(escaped)
+	return clean == escaped || clean+"/" == escaped
+}
+
+// elsewhere answers what isn't below the base path. There is no page to show: nobody is signed in there.
+func (v *visit) elsewhere() error {
+	return v.plain(http.StatusNotFound, "This site is at "+v.path("/")+"\n")
+}
+
+// toCleanAddress leads to the address without the steps that lead nowhere.
+func (v *visit) toCleanAddress() error {
+	escaped := v.r.URL.EscapedPath()
+	to := path.Clean("/" + escaped)
+	if strings.HasSuffix(escaped, "/") && to != "/" {
+		to += "/"
+	}
+	if v.r.URL.RawQuery != "" {
+		to += "?" + v.r.URL.RawQuery
+	}
+	v.answered = true
+	v.w.Header().Set("Location", v.path(to))
+	v.w.WriteHeader(http.StatusTemporaryRedirect)
+	return nil
+}
+
+func setSecurityHeaders(h http.Header, strict bool) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "+
 		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	if secure {
+	if strict { // below a path the host isn't ours alone to speak for
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 }

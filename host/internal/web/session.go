@@ -33,8 +33,8 @@ type resolver interface {
 
 type clientKey struct{}
 
-func newSessionStore(a resolver, base string, secure bool) *sessionStore {
-	return &sessionStore{app: a, options: sessions.Options{Path: base + "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode}}
+func newSessionStore(a resolver, base string) *sessionStore {
+	return &sessionStore{app: a, options: sessions.Options{Path: base + "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}}
 }
 
 // Get is the session of the request, resolved once however often it is asked for.
@@ -90,7 +90,7 @@ func (v *visit) setSecret(secret string) error {
 	if err != nil {
 		return err
 	}
-	session.ID = secret
+	session.ID, session.Options.Secure = secret, v.secureCookies(v.r)
 	if secret == "" {
 		session.Options.MaxAge = -1
 	}
@@ -135,8 +135,8 @@ func (v *visit) takeFlash() (flash, bool) {
 }
 
 func (v *visit) setFlashCookie(value string, maxAge int) {
-	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // Secure is a setting: a site may be reached by plain http
+	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // Secure as the browser came: a site may be reached by plain http
 		Name: flashCookie, Value: value, MaxAge: maxAge,
-		Path: v.base + "/", HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteLaxMode,
+		Path: v.base + "/", HttpOnly: true, Secure: v.secureCookies(v.r), SameSite: http.SameSiteLaxMode,
 	})
 }

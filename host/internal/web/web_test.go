@@ -147,6 +147,11 @@ func (b *browser) send(method, path string, body io.Reader, headers ...string) a
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	return b.sent(r)
+}
+
+func (b *browser) sent(r *http.Request) answer {
+	b.t.Helper()
 	response, err := b.client.Do(r)
 	if err != nil {
 		b.t.Fatal(err)
@@ -181,7 +186,7 @@ func (s *site) as(email string) *browser {
 	if strings.HasSuffix(email, "@example.com") {
 		login, home = "/admin/login", "/admin"
 	}
-	b.post(login, "email", email, "password", demoPassword).wants(s.t, 303).leadsTo(s.t, home)
+	b.post(login, "email", email, "password", demoPassword).wants(s.t, 303).leadsTo(s.t, s.server.base+home)
 	b.get(home).wants(s.t, 200)
 	return b
 }

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// below is the configuration we ship, changed for a path as it says itself.
+func below(t *testing.T, path string) string {
+	t.Helper()
+	file := hosttest.ProxyFile(t)
+	changed := strings.Replace(file, "location / {", "location "+path+"/ {", 1)
+	if changed == file {
+		t.Fatal("nginx.conf has no location /")
+	}
+	return changed
+}
+
+// The whole journey in a browser, behind nginx as we ship it, by TLS and below a path: the module
+// comes in by an upload, and its pages stand below the path, too.
+func TestTheJourneyBelowAPathBehindNginx(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t, "--bare", "--base-path", "/crm", "--trusted-proxies", "127.0.0.1")
+	n := hosttest.StartProxy(t, below(t, "/crm"), d.Address)
+	p := &person{hosttest.NewBrowser(t), t, n.Address + "/crm"}
+	p.AnyCertificate()
+	p.Open(strings.TrimSuffix(p.site, "/crm") + "/crm")
+	p.WaitURL(p.site + "/login")
+	p.signIn(ann, demoPassword)
+	if c := p.Cookie("understudy"); c == nil || !c.Secure || c.Path != "/crm/" {
+		t.Errorf("the session's cookie: %+v", c)
+	}
+	p.staysBelow()
+	p.open("/admin/modules")
+	p.SetFile("Choose File", hosttest.Package(t, shippedModule))
+	p.Click("button", "Install")
+	p.moduleRow().Click("button", "Activate")
+	p.moduleRow().SeeRole("link", "View Log")
+	p.staysBelow()
+	p.saveSettings(false, true, true)
+	p.impersonate("Customer", "Jane Doe (Acme Ltd)")
+	p.WaitURL(p.site + "/")
+	p.is("Jane Doe")
+	p.staysBelow()
+	p.In("navigation", "Main menu").Click("link", "Company details")
+	p.WaitURL(p.site + "/company")
+	p.open("/session")
+	p.staysBelow()
+	p.Click("link", "Go on")
+	p.WaitURL(p.site + "/")
+	p.stop()
+	p.self("Ann Lee")
+	p.open("/admin/modules")
+	p.moduleRow().Click("link", "View Log")
+	p.WaitURL(p.site + "/admin/m/impersonation/log")
+	p.See("Jane Doe")
+	for _, page := range []string{"Languages", "Timeline"} {
+		p.open("/admin/m/impersonation/log")
+		p.staysBelow()
+		p.followed(page)
+		p.staysBelow()
+	}
+	p.open("/admin/settings/impersonation")
+	p.staysBelow()
+	if said := p.ConsoleErrors(); len(said) > 0 {
+		t.Errorf("the console: %q", said)
+	}
+}
+
+// followed opens the first link of that name, and checks that it leads below the site.
+func (p *person) followed(name string) {
+	p.t.Helper()
+	var href string
+	p.Eval(fmt.Sprintf(`([...document.querySelectorAll("main a")].find(a => a.innerText.trim().startsWith(%q)) || {}).href || ""`, name), &href)
+	if !strings.HasPrefix(href, p.site+"/") {
+		p.t.Errorf("%s: %s leads to %q", p.URL(), name, href)
+		return
+	}
+	p.Open(href)
+	p.SeeRole("main", "")
+}
+
+// staysBelow checks that everything the page leads to, sends to or loads stands below the site.
+func (p *person) staysBelow() {
+	p.t.Helper()
+	var all []string
+	p.Eval(`[...document.querySelectorAll("[href], [src], form, [formaction], [data-search-url], [hx-get]")].flatMap(e =>
+		[e.getAttribute("href") !== null && (e.href.baseVal ?? e.href), e.getAttribute("src") !== null && e.src, e.tagName === "FORM" && e.getAttribute("action") !== null && new URL(e.getAttribute("action"), location).href,
+		 e.hasAttribute("formaction") && e.formAction, e.dataset.searchUrl && new URL(e.dataset.searchUrl, location).href, e.getAttribute("hx-get") && new URL(e.getAttribute("hx-get"), location).href].filter(Boolean))`, &all)
+	if len(all) == 0 {
+		p.t.Errorf("%s leads nowhere", p.URL())
+	}
+	site, err := url.Parse(p.site)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, address := range all {
+		u, err := url.Parse(address)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if u.Host == "" || u.Host == site.Host {
+			if strings.HasPrefix(u.Path, site.Path+"/") || u.Path == "" && u.Fragment != "" {
+				continue
+			}
+			p.t.Errorf("%s leads to %s", p.URL(), address)
+		}
+	}
+}
+
+// behindNginx is a demo behind nginx as we ship it.
+func behindNginx(t *testing.T, args ...string) (demo, *hosttest.Proxy) {
+	t.Helper()
+	d := runDemo(t, append([]string{"--trusted-proxies", "127.0.0.1"}, args...)...)
+	return d, hosttest.StartProxy(t, hosttest.ProxyFile(t), d.Address)
+}
+
+// What nginx says of a browser is believed, what a browser says of itself, by nginx or past it, isn't.
+func TestOnlyAProxySaysWhoAsks(t *testing.T) {
+	t.Parallel()
+	d, n := behindNginx(t)
+	lies := http.Header{"X-Forwarded-For": {"203.0.113.9"}, "X-Forwarded-Proto": {"https"}, "X-Request-Id": {"chosen-by-a-stranger"}, "Forwarded": {"for=203.0.113.9"}, "X-Real-Ip": {"203.0.113.9"}}
+
+	through := newClient(t, d)
+	through.Client, through.site = *n.Client(t, "127.0.0.77"), n.Address
+	got := through.send(http.MethodPost, "/admin/login", url.Values{"email": {ann}, "password": {demoPassword}}, lies)
+	through.want(got, http.StatusSeeOther)
+	if set := got.Header.Get("Set-Cookie"); !strings.Contains(set, "; Secure") {
+		t.Errorf("by TLS the cookie is %q", set)
+	}
+	if id := got.Header.Get("X-Request-Id"); len(id) != 32 {
+		t.Errorf("the request is called %q, not as nginx calls it", id)
+	}
+	wantSignIn(t, d, "127.0.0.77", got.Header.Get("X-Request-Id"))
+
+	past := newClient(t, d)
+	past.Transport = n.Transport(t, "127.0.0.78") // the same machine, but no proxy's address
+	got = past.send(http.MethodPost, "/admin/login", url.Values{"email": {ann}, "password": {demoPassword}}, lies)
+	past.want(got, http.StatusSeeOther)
+	if set := got.Header.Get("Set-Cookie"); strings.Contains(set, "; Secure") {
+		t.Errorf("by plain http the cookie is %q", set)
+	}
+	if id := got.Header.Get("X-Request-Id"); id == "" || id == "chosen-by-a-stranger" {
+		t.Errorf("the request is called %q", id)
+	}
+	wantSignIn(t, d, "127.0.0.78", got.Header.Get("X-Request-Id"))
+
+	plain := n.Client(t, "127.0.0.77")
+	response, err := plain.Get(n.Plain + "/admin/login?next=%2Fadmin%2Fstaff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusPermanentRedirect || response.Header.Get("Location") != n.Address+"/admin/login?next=%2Fadmin%2Fstaff" {
+		t.Errorf("plain http: %s, to %s", response.Status, response.Header.Get("Location"))
+	}
+}
+
+// wantSignIn checks what the Activity Log says of the last sign-in.
+func wantSignIn(t *testing.T, d demo, ip, request string) {
+	t.Helper()
+	var gotIP, gotRequest string
+	d.query(t, "SELECT ip, request_id FROM audit_entries WHERE action = 'signed_in' ORDER BY id DESC LIMIT 1", func(scan func(...any)) { scan(&gotIP, &gotRequest) })
+	if gotIP != ip || gotRequest != request {
+		t.Errorf("the record has %s and request %s; they were %s and %s", gotIP, gotRequest, ip, request)
+	}
+}
+
+// Packages come in through nginx as large as the host takes them, and are refused in the host's own words beyond.
+func TestUploadsPassNginxUpToTheHostsLimit(t *testing.T) {
+	t.Parallel()
+	d, n := behindNginx(t, "--bare")
+	c := newClient(t, d)
+	c.Client, c.site = *n.Client(t, "127.0.0.1"), n.Address
+	c.signIn(ann, demoPassword)
+	c.uploadTooBig(65 << 20)
+}
+
+// A replica that is gone, or stopping, is passed over, and what was sent to it isn't sent again.
+func TestNginxPassesAReplicaOverThatIsGone(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t, "--bare", "--trusted-proxies", "127.0.0.1")
+	n := hosttest.StartProxy(t, hosttest.ProxyFile(t), "http://127.0.0.1:1", d.Address) // nobody listens on the first
+	c := newClient(t, d)
+	c.Client, c.site = *n.Client(t, "127.0.0.1"), n.Address
+	c.signIn(ann, demoPassword)
+	for range 4 {
+		c.want(c.get("/admin"), http.StatusOK)
+		c.want(c.post("/admin/profile", "name", "Ann Lee", "email", ann, "language", ""), http.StatusSeeOther)
+	}
+}
+
+func TestSettingsOfTheProxyThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
+	for args, says := range map[string]string{
+		"--base-path crm":                      "--base-path",
+		"--base-path /a/../b":                  "--base-path",
+		"--base-path //evil.example":           "--base-path",
+		"--trusted-proxies 10.0.0.300":         "--trusted-proxies",
+		"--trusted-proxies 127.0.0.1,::/0":     "everybody",
+		"--trusted-proxies ::ffff:10.0.0.0/97": "IPv4",
+		"--drain-delay -1s":                    "--drain-delay",
+		"--drain-delay 1h":                     "--drain-delay",
+		"--base-path /crm --mail.host 127.0.0.1 --mail.from crm@example.com --mail.links https://example.com": "--mail.links",
+	} {
+		data := t.TempDir()
+		cmd := exec.CommandContext(t.Context(), hosttest.Program(t), append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--modules", filepath.Join(data, "m")}, strings.Fields(args)...)...)
+		said, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(said), says) {
+			t.Errorf("%s: %v, %s", args, err, said)
+		}
+	}
+}
