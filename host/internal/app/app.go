@@ -49,6 +49,7 @@ type App struct {
 	wayBack   func(context.Context) error
 	clock     clockWatch
 	replica   atomic.Pointer[crm.Replica] // nil until it joined
+	joined    atomic.Int64                // how often: what it said before is forgotten by then
 }
 
 // New makes an App. Until SetSwitchPolicy is called every switch is refused.

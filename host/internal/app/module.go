@@ -4,7 +4,6 @@ import (
 	"context"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/store"
@@ -20,6 +19,12 @@ const (
 
 // Revision reads the authority revision: raised by every change of rights, settings or modules.
 func (a *App) Revision(ctx context.Context) (int64, error) { return a.store.Read().Revision(ctx) }
+
+// ListenRevision calls heard whenever the revision was raised, by whatever process, until ctx ends or
+// the database can't be heard any more. Who listens looks now and then all the same.
+func (a *App) ListenRevision(ctx context.Context, heard func()) error {
+	return a.store.Listen(ctx, heard)
+}
 
 // Modules lists every installed module. It asks nobody's rights.
 func (a *App) Modules(ctx context.Context) ([]crm.Module, error) { return a.store.Read().Modules(ctx) }
@@ -148,7 +153,10 @@ func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg 
 		if before.Version != "" {
 			detail["replaces"] = before.Version
 		}
-		m.InstalledAt, m.Crashes, m.CrashedAt, m.Failure = a.Now(), 0, time.Time{}, ""
+		m.InstalledAt = a.Now()
+		if err := tx.ForgetCrashes(ctx, m.ID); err != nil {
+			return "", nil, err
+		}
 		if err := tx.PutPackage(ctx, m.SHA256, pkg); err != nil {
 			return "", nil, err
 		}
@@ -174,7 +182,10 @@ func (a *App) ActivateModule(ctx context.Context, who crm.Who, id, sha256 string
 		if m.SHA256 != sha256 {
 			return "", nil, crm.Refuse(crm.Conflict, "module_changed_meanwhile", "Module", id)
 		}
-		m.Activated, m.Grants, m.Crashes, m.CrashedAt, m.Failure = true, grants, 0, time.Time{}, ""
+		m.Activated, m.Grants = true, grants
+		if err := tx.ForgetCrashes(ctx, id); err != nil {
+			return "", nil, err
+		}
 		if err := a.putVersion(ctx, tx, m, m, trial); err != nil {
 			return "", nil, err
 		}
@@ -184,13 +195,13 @@ func (a *App) ActivateModule(ctx context.Context, who crm.Who, id, sha256 string
 
 // DeactivateModule forbids a module to run.
 func (a *App) DeactivateModule(ctx context.Context, who crm.Who, id string) error {
-	return a.changeModule(ctx, who, "module_deactivated", id, func(m *crm.Module) map[string]string {
-		m.Activated, m.Failure = false, ""
-		return moduleDetail(*m, "deactivated")
+	return a.changeModule(ctx, who, "module_deactivated", id, func(tx store.Tx, m *crm.Module) (map[string]string, error) {
+		m.Activated = false
+		return moduleDetail(*m, "deactivated"), tx.ForgiveFailure(ctx, id)
 	})
 }
 
-func (a *App) changeModule(ctx context.Context, who crm.Who, action, id string, set func(*crm.Module) map[string]string) error {
+func (a *App) changeModule(ctx context.Context, who crm.Who, action, id string, set func(store.Tx, *crm.Module) (map[string]string, error)) error {
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
@@ -199,7 +210,10 @@ func (a *App) changeModule(ctx context.Context, who crm.Who, action, id string, 
 		if err != nil {
 			return "", nil, found(err, "module_not_found")
 		}
-		detail := set(&m)
+		detail, err := set(tx, &m)
+		if err != nil {
+			return "", nil, err
+		}
 		if err := tx.PutModule(ctx, m); err != nil {
 			return "", nil, err
 		}
@@ -207,11 +221,10 @@ func (a *App) changeModule(ctx context.Context, who crm.Who, action, id string, 
 	})
 }
 
-// RetryModule forgets a module's crashes, so that it is started anew.
+// RetryModule forgets a module's crashes, so that it is started anew wherever it was given up.
 func (a *App) RetryModule(ctx context.Context, who crm.Who, id string) error {
-	return a.changeModule(ctx, who, "module_retried", id, func(m *crm.Module) map[string]string {
-		m.Crashes, m.CrashedAt, m.Failure = 0, time.Time{}, ""
-		return moduleDetail(*m, "retried")
+	return a.changeModule(ctx, who, "module_retried", id, func(tx store.Tx, m *crm.Module) (map[string]string, error) {
+		return moduleDetail(*m, "retried"), tx.ForgetCrashes(ctx, id)
 	})
 }
 
@@ -248,31 +261,6 @@ func (a *App) UninstallModule(ctx context.Context, who crm.Who, id string, delet
 			}
 		}
 		return "module:" + id, detail, tx.RaiseRevision(ctx)
-	})
-}
-
-// RecordModuleState notes that a module's process came or went, so that everybody who depends on it
-// asks again: state says what it is now, reason why, failure that it was given up and why (empty while
-// it is not).
-func (a *App) RecordModuleState(ctx context.Context, id, state, reason, failure string, crashes int, crashedAt time.Time) error {
-	return a.store.Write(ctx, func(tx store.Tx) error {
-		m, err := tx.Module(ctx, id)
-		if err != nil {
-			return found(err, "module_not_found")
-		}
-		m.Crashes, m.CrashedAt, m.Failure = crashes, crashedAt, failure
-		if err := tx.PutModule(ctx, m); err != nil {
-			return err
-		}
-		detail := moduleDetail(m, state)
-		detail["reason"] = crm.Cut(reason, 300)
-		if crashes > 0 {
-			detail["crashes"] = strconv.Itoa(crashes)
-		}
-		if err := a.audit(tx, crm.Who{}, "module_state", "module:"+id, detail); err != nil {
-			return err
-		}
-		return tx.RaiseRevision(ctx)
 	})
 }
 

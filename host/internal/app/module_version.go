@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/store"
@@ -54,7 +53,10 @@ func (a *App) RollBackModule(ctx context.Context, who crm.Who, id, sha256 string
 		}
 		m := before
 		m.Version, m.Manifest, m.SHA256, m.Signer, m.Grants = kept.Version, kept.Manifest, kept.SHA256, kept.Signer, GrantsAgain(kept, before)
-		m.InstalledAt, m.Crashes, m.CrashedAt, m.Failure = a.Now(), 0, time.Time{}, ""
+		m.InstalledAt = a.Now()
+		if err := tx.ForgetCrashes(ctx, id); err != nil {
+			return "", nil, err
+		}
 		if err := a.putVersion(ctx, tx, m, before, trial); err != nil {
 			return "", nil, err
 		}

@@ -189,8 +189,8 @@ func TestNoticesGoWithTheirTimeAndTheirAccount(t *testing.T) {
 // installSample has the store believe a module is installed.
 func installSample(t *testing.T, s *hosttest.Site, id string) {
 	t.Helper()
-	s.Exec(t, `INSERT INTO modules (id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at)
-		VALUES ('`+id+`', '1.0.0', '', '', TRUE, '', 0, 0, '', 0)`)
+	s.Exec(t, `INSERT INTO modules (id, version, manifest, sha256, activated, grants, installed_at)
+		VALUES ('`+id+`', '1.0.0', '', '', TRUE, '', 0)`)
 }
 
 func TestAModuleTellsInBoundsOnly(t *testing.T) {

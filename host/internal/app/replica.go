@@ -27,6 +27,7 @@ func (a *App) JoinReplicas(ctx context.Context, r crm.Replica) error {
 		}
 		if held.Name == "" {
 			a.replica.Store(&r)
+			a.joined.Add(1)
 			return nil
 		}
 		if told.Run == held.Run && !told.SeenAt.Equal(held.SeenAt) {
@@ -67,10 +68,12 @@ func (a *App) SignReplica(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
-	return a.store.Write(ctx, func(tx store.Tx) error {
+	again := false
+	err := a.store.Write(ctx, func(tx store.Tx) error {
 		mine, err := tx.BeatReplica(ctx, *r)
 		if err == nil && !mine {
 			mine, err = tx.ClaimReplica(ctx, *r) // it was taken for gone, and nobody has the name
+			again = mine
 		}
 		if err != nil {
 			return err
@@ -78,8 +81,22 @@ func (a *App) SignReplica(ctx context.Context) error {
 		if !mine {
 			return crm.Refuse(crm.Conflict, "replica_name_lost", "Name", r.Name)
 		}
-		return tx.SweepReplicas(ctx)
+		return a.sweepReplicas(ctx, tx)
 	})
+	if err == nil && again {
+		a.joined.Add(1)
+	}
+	return err
+}
+
+// sweepReplicas has everybody who depends on a module ask again when a replica is gone: it may have
+// been the last one that ran it.
+func (a *App) sweepReplicas(ctx context.Context, tx store.Tx) error {
+	swept, err := tx.SweepReplicas(ctx)
+	if err != nil || !swept {
+		return err
+	}
+	return tx.RaiseRevision(ctx)
 }
 
 // LeaveReplicas gives the name back.
@@ -104,3 +121,7 @@ func (a *App) ReplicaName() string {
 	}
 	return ""
 }
+
+// ReplicaJoined counts how often this process joined. What it told of its modules before the last
+// time is forgotten.
+func (a *App) ReplicaJoined() int64 { return a.joined.Load() }

@@ -286,11 +286,11 @@ func (a *App) forgetWaiting(ctx context.Context, tx store.Tx, id string) error {
 // SetModuleGrants changes what a module may ask of the host; withdrawn are those it asks for and is
 // not to have, also after the next upgrade. Everybody who depends on the module asks again.
 func (a *App) SetModuleGrants(ctx context.Context, who crm.Who, id string, grants, withdrawn []string) error {
-	return a.changeModule(ctx, who, "module_grants_changed", id, func(m *crm.Module) map[string]string {
+	return a.changeModule(ctx, who, "module_grants_changed", id, func(_ store.Tx, m *crm.Module) (map[string]string, error) {
 		before := m.Grants
 		m.Grants, m.Withdrawn = slices.Sorted(slices.Values(grants)), slices.Sorted(slices.Values(withdrawn))
 		detail := moduleDetail(*m, "changed")
 		detail["before"] = strings.Join(before, " ")
-		return detail
+		return detail, nil
 	})
 }

@@ -14,9 +14,9 @@ type Module struct {
 	Grants      []string
 	Withdrawn   []string  // grants an administrator took back; they aren't given again by themselves
 	Waiting     bool      // a version whose new grants nobody has accepted yet; the installed one goes on
-	Crashes     int       // in the window that began at CrashedAt
+	Crashes     int       // on this replica, in the window that began at CrashedAt
 	CrashedAt   time.Time // zero when it has not crashed
-	Failure     string    // why it was given up, empty while it is not
+	Failure     string    // why it was given up on this replica, empty while it is not
 	InstalledAt time.Time
 }
 

@@ -13,3 +13,12 @@ type Replica struct {
 	SeenAt    time.Time     // its last sign of life
 	Silent    time.Duration // since then, by the database's clock
 }
+
+// ModuleReport is what a replica says of a module.
+type ModuleReport struct {
+	Module, Replica string
+	Version, SHA256 string // what runs there, or would
+	State           string
+	Problem         string // a sentence's key and arguments, empty when there is none
+	Since           time.Time
+}

@@ -54,8 +54,8 @@ func newSender(s *hosttest.Site, server mail.Server) (*mail.Sender, *bytes.Buffe
 func tell(t *testing.T, s *hosttest.Site, who crm.Who, to, key string, args map[string]string) {
 	t.Helper()
 	if _, err := s.App.Module(t.Context(), "sample"); err != nil {
-		s.Exec(t, `INSERT INTO modules (id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at)
-			VALUES ('sample', '1.0.0', '{}', '', TRUE, '', 0, 0, '', 0)`)
+		s.Exec(t, `INSERT INTO modules (id, version, manifest, sha256, activated, grants, installed_at)
+			VALUES ('sample', '1.0.0', '{}', '', TRUE, '', 0)`)
 	}
 	n := crm.AccountNotice{To: s.Key(t, to), TextKey: key, Args: args, Mail: true}
 	if n.To.Kind == crm.Contact {

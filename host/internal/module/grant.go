@@ -65,6 +65,7 @@ func (m *Manager) AcceptGrants(ctx context.Context, who crm.Who, id string) (crm
 	if err != nil {
 		return crm.Module{}, err
 	}
+	defer m.awaitOthers(ctx, id)
 	defer u.unlock()
 	if err := m.app.CheckConfirmed(ctx, who); err != nil {
 		return crm.Module{}, err
@@ -143,6 +144,7 @@ func (m *Manager) SetGrants(ctx context.Context, who crm.Who, id string, grants 
 	if err != nil {
 		return err
 	}
+	defer m.awaitOthers(ctx, id)
 	defer u.unlock()
 	mf := manifestOf(row)
 	for _, name := range grants {

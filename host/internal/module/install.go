@@ -42,6 +42,7 @@ func (m *Manager) Install(ctx context.Context, who crm.Who, stagedID string) (cr
 	if err := m.app.DropStagedPackage(ctx, who, stagedID); err != nil {
 		m.log.Warn("forget an installed package's upload", "error", err) // it is swept within a day
 	}
+	m.awaitOthers(ctx, row.ID)
 	return row, nil
 }
 

@@ -39,6 +39,7 @@ func (m *Manager) Activate(ctx context.Context, who crm.Who, id string) error {
 	if err != nil {
 		return err
 	}
+	defer m.awaitOthers(ctx, id)
 	defer u.unlock()
 	if row.Activated {
 		return nil
@@ -95,6 +96,7 @@ func (m *Manager) Deactivate(ctx context.Context, who crm.Who, id string) error 
 	if err := m.app.DeactivateModule(ctx, who, id); err != nil {
 		return err
 	}
+	defer m.awaitOthers(ctx, id)
 	row, err := m.app.Module(ctx, id)
 	if err != nil {
 		return err
@@ -123,6 +125,7 @@ func (m *Manager) Retry(ctx context.Context, who crm.Who, id string) error {
 		u.unlock()
 		return m.Activate(ctx, who, id)
 	}
+	defer m.awaitOthers(ctx, id)
 	defer u.unlock()
 	if err := m.mayStart(); err != nil {
 		return err
@@ -154,6 +157,7 @@ func (m *Manager) Uninstall(ctx context.Context, who crm.Who, id string, deleteD
 	if err != nil {
 		return err
 	}
+	defer m.awaitOthers(ctx, id)
 	defer u.unlock()
 	if deleteData {
 		if err := checkTyped(row, typedName); err != nil {

@@ -47,7 +47,7 @@ type timing struct {
 	poll, health, healthLimit, flush, load time.Duration
 	backoff, backoffMax, crashWindow       time.Duration
 	maxCrashes                             int
-	through                                time.Duration
+	through, others                        time.Duration
 }
 
 func usualTiming() timing {
@@ -57,7 +57,7 @@ func usualTiming() timing {
 		hook:       2 * time.Second, page: 15 * time.Second, idle: 30 * time.Second,
 		poll: time.Second, health: 10 * time.Second, healthLimit: 5 * time.Second, flush: 500 * time.Millisecond, load: time.Second,
 		backoff: time.Second, backoffMax: 5 * time.Minute, crashWindow: 10 * time.Minute, maxCrashes: 5,
-		through: 30 * time.Second,
+		through: 30 * time.Second, others: 3 * time.Second,
 	}
 }
 
@@ -98,7 +98,9 @@ type Manager struct {
 	registry         *prometheus.Registry
 	switches         *switchMeter
 	surface          atomic.Pointer[Surface]
-	kicked           chan struct{}
+	kicked           chan struct{}      // somebody wants the loop to look at the modules
+	raised           chan struct{}      // the revision was raised, in whatever process
+	changed          chan struct{}      // something may be to be told to the other replicas
 	caught           atomic.Int64       // the revision up to which running modules' settings are known
 	catching         chan struct{}      // held by whoever finds out
 	running          context.Context    //nolint:containedctx // from Start to Stop, for work nobody waits for
@@ -116,7 +118,7 @@ type Manager struct {
 func New(o Options) *Manager {
 	m := &Manager{
 		app: o.App, shelf: shelf{path: o.Dir}, runDir: o.RunDir, hostVersion: o.HostVersion, log: o.Log, maxUpload: o.MaxUpload,
-		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), groups: sync.OnceValue(findCgroups), kicked: make(chan struct{}, 1), catching: make(chan struct{}, 1), units: map[string]*unit{},
+		allowUpload: o.AllowUpload, requireSignature: o.RequireSignature, requireSandbox: o.RequireSandbox, icons: o.Icons, sentence: o.Sentence, timing: usualTiming(), groups: sync.OnceValue(findCgroups), kicked: make(chan struct{}, 1), raised: make(chan struct{}, 1), changed: make(chan struct{}, 1), catching: make(chan struct{}, 1), units: map[string]*unit{},
 		safeAsked: o.SafeMode, debug: o.Debug, journal: journal{path: o.Journal},
 	}
 	m.shelf.fault = m.at
@@ -166,6 +168,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		err = m.reconcile(ctx, true)
 	}
 	m.work.Go(func() { m.loop(revision) })
+	m.work.Go(func() { m.listen(m.running) })
 	return err
 }
 
@@ -265,6 +268,13 @@ func manifestOf(row crm.Module) manifest.Manifest {
 		return manifest.Manifest{ID: row.ID, Name: row.ID, Version: row.Version}
 	}
 	return mf
+}
+
+// all are the units there are now.
+func (m *Manager) all() []*unit {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.units))
 }
 
 // known finds a module's unit, nil when there is none.

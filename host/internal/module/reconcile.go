@@ -27,18 +27,25 @@ func (m *Manager) loop(revision int64) {
 	defer load.Stop()
 	through := time.NewTimer(m.timing.through)
 	defer through.Stop()
-	ctx := m.running
+	ctx, telling := m.running, teller{}
+	look := func() {
+		if now, err := m.app.Revision(ctx); err == nil && now != revision {
+			revision = now
+			m.reconcileSoon(ctx)
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-m.kicked:
 			m.reconcileSoon(ctx)
+		case <-m.raised:
+			look()
 		case <-poll.C:
-			if now, err := m.app.Revision(ctx); err == nil && now != revision {
-				revision = now
-				m.reconcileSoon(ctx)
-			}
+			look()
+		case <-m.changed:
+			m.tell(ctx, &telling)
 		case <-through.C:
 			if m.safe.Load() == nil {
 				m.journal.through()
@@ -49,6 +56,7 @@ func (m *Manager) loop(revision int64) {
 			m.curbHogs()
 		case <-flush.C:
 			m.flush(ctx)
+			m.tell(ctx, &telling)
 		}
 	}
 }
@@ -233,10 +241,7 @@ func (m *Manager) readTexts(ctx context.Context, id string, p placed, log *modul
 
 // checkHealth looks after every running module, each in its own time.
 func (m *Manager) checkHealth(ctx context.Context) {
-	m.mu.Lock()
-	units := slices.Collect(maps.Values(m.units))
-	m.mu.Unlock()
-	for _, u := range units {
+	for _, u := range m.all() {
 		if r := u.current.Load(); r != nil && !r.debugged {
 			m.work.Go(func() { u.lookAfter(ctx, r) })
 		}
@@ -285,10 +290,7 @@ func (u *unit) prints(r *running) string {
 
 // flush writes what modules logged.
 func (m *Manager) flush(ctx context.Context) {
-	m.mu.Lock()
-	units := slices.Collect(maps.Values(m.units))
-	m.mu.Unlock()
-	for _, u := range units {
+	for _, u := range m.all() {
 		m.flushLog(ctx, u.log)
 	}
 }

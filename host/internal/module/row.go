@@ -23,10 +23,11 @@ type Row struct {
 	CanActivate                         bool
 	WhyNot                              *crm.Error // why it can't be activated here
 	Waiting                             *WaitingVersion
-	SignerRevoked                       bool     // who signed it was trusted then, and isn't any more
-	Kept                                int      // of the versions before
-	Before                              *Version // the newest of them, nil when there is none
-	CrashedEarly                        bool     // the installed version crashed soon after it took the place of Before
+	SignerRevoked                       bool         // who signed it was trusted then, and isn't any more
+	Kept                                int          // of the versions before
+	Before                              *Version     // the newest of them, nil when there is none
+	Replicas                            []ReplicaRow // how it does on each, where there are several
+	CrashedEarly                        bool         // the installed version crashed soon after it took the place of Before
 }
 
 // WaitingVersion is an upgrade that waits until somebody accepts what it newly asks for.
@@ -52,6 +53,9 @@ func (m *Manager) Modules(ctx context.Context, who crm.Who) ([]Row, error) {
 		rows[i] = m.row(ctx, module, who)
 	}
 	if err := m.addTrust(ctx, who, rows); err != nil {
+		return nil, err
+	}
+	if err := m.addReplicas(ctx, rows); err != nil {
 		return nil, err
 	}
 	return rows, m.addVersions(ctx, who, rows)

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/sdk/manifest"
 )
@@ -25,12 +26,12 @@ type State string
 
 // The states of a module.
 const (
-	Installed  State = "installed"  // not activated
-	Starting   State = "starting"   // its process is on its way
-	Active     State = "active"     // it answers
-	Restarting State = "restarting" // it ended by itself, and will be started again
-	Failed     State = "failed"     // it ended too often; somebody has to press Retry
-	Withheld   State = "withheld"   // activated, but not started: safe mode
+	Installed  State = "installed"      // not activated
+	Starting   State = "starting"       // its process is on its way
+	Active     State = app.ModuleActive // it answers
+	Restarting State = "restarting"     // it ended by itself, and will be started again
+	Failed     State = "failed"         // it ended too often; somebody has to press Retry
+	Withheld   State = "withheld"       // activated, but not started: safe mode
 )
 
 // unit is one installed module as this process knows it. Who changes what runs holds busy, so that
@@ -92,6 +93,7 @@ func (u *unit) unlock() {
 	if again {
 		u.m.kick()
 	}
+	u.m.tellSoon()
 }
 
 func (u *unit) set(state State, problem *crm.Error) {
@@ -122,10 +124,23 @@ func (u *unit) settle(ctx context.Context) {
 		u.follow(ctx, row)
 	case row.Failure != "":
 		u.set(Failed, decodeProblem(row.Failure))
+	case u.unfit(row):
 	case u.waiting():
 	default:
 		u.bringUp(ctx, row)
 	}
+}
+
+// unfit tells whether the module can't run on this host, be it that a newer replica took it in: that
+// is nobody's crash, and ends when the host or the module is another.
+func (u *unit) unfit(row crm.Module) bool {
+	problems := u.m.unfit(manifestOf(row))
+	if len(problems) == 0 {
+		return false
+	}
+	u.set(Failed, &problems[0])
+	u.learnTexts(u.m.background(), row)
+	return true
 }
 
 // waiting tells whether the module's next start is still to come. A module somebody pressed Retry
@@ -278,7 +293,12 @@ func (u *unit) crashed(ctx context.Context, problem *crm.Error, asked, debugged 
 }
 
 func (u *unit) record(ctx context.Context, state State, reason, failure *crm.Error, crashes int, since time.Time) {
-	if err := u.m.app.RecordModuleState(ctx, u.id, string(state), tellProblem(reason), encodeProblem(failure), crashes, since); err != nil {
+	report := u.report()
+	report.State, report.Problem, report.Since = string(state), encodeProblem(reason), u.m.app.Now()
+	err := u.m.app.RecordModuleState(ctx, app.ModuleState{
+		Report: report, Reason: tellProblem(reason), Failure: encodeProblem(failure), Crashes: crashes, CrashedAt: since,
+	})
+	if err != nil {
 		u.log.host.Error("record the module's state", "state", state, "error", err)
 	}
 }

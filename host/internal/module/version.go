@@ -86,6 +86,7 @@ func (m *Manager) RollBack(ctx context.Context, who crm.Who, id, sha256 string) 
 	if err != nil {
 		return crm.Module{}, err
 	}
+	defer m.awaitOthers(ctx, id)
 	defer u.unlock()
 	if err := m.app.CheckConfirmed(ctx, who); err != nil {
 		return crm.Module{}, err

@@ -36,6 +36,7 @@ var tables = []listedTable{
 	{"module_packages", copied},
 	{"waiting_modules", copied},
 	{"module_versions", copied},
+	{"module_crashes", copied},
 	{"staged_packages", copied},
 	{"module_values", copied},
 	{"module_languages", copied},
@@ -51,6 +52,7 @@ var tables = []listedTable{
 	{"search_entries", derived},
 	{"search_blocks", derived},
 	{"replicas", ofProcess},
+	{"module_replicas", ofProcess},
 	{"goose_db_version", ofSchema},
 }
 

@@ -140,7 +140,12 @@ func TestABackupIsOneMoment(t *testing.T) {
 // Before an upgrade the new program can keep what the old one wrote, and leaves that as it is.
 func TestABackupMayBeOfAnOlderVersion(t *testing.T) {
 	s, out := hosttest.NewSite(t), filepath.Join(t.TempDir(), "old.db")
-	s.Exec(t, `DROP TABLE replicas`)
+	for _, table := range []string{"replicas", "module_replicas", "module_crashes"} {
+		s.Exec(t, `DROP TABLE `+table)
+	}
+	for _, column := range []string{"crashes BIGINT NOT NULL DEFAULT 0", "crashed_at BIGINT NOT NULL DEFAULT 0", "failure TEXT NOT NULL DEFAULT ''"} {
+		s.Exec(t, `ALTER TABLE modules ADD COLUMN `+column)
+	}
 	s.Exec(t, `DELETE FROM goose_db_version WHERE version_id > 10`)
 	if err := asIs(t, s.Database()).BackUp(t.Context(), out, nil, nil); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,9 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-const moduleColumns = `SELECT id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at, signer, withdrawn FROM modules `
+// moduleColumns reads modules with what they did on one replica, the first argument.
+const moduleColumns = `SELECT m.id, m.version, m.manifest, m.sha256, m.activated, m.grants, COALESCE(c.crashes, 0), COALESCE(c.crashed_at, 0), COALESCE(c.failure, ''),
+	m.installed_at, m.signer, m.withdrawn FROM modules m LEFT JOIN module_crashes c ON c.module = m.id AND c.replica = $1 `
 
 func scanModule(row scanner) (crm.Module, error) {
 	var (
@@ -27,23 +29,22 @@ func scanModule(row scanner) (crm.Module, error) {
 
 // Modules lists every installed module by id.
 func (t Tx) Modules(ctx context.Context) ([]crm.Module, error) {
-	return all(ctx, t, "list modules", scanModule, moduleColumns+`ORDER BY id`)
+	return all(ctx, t, "list modules", scanModule, moduleColumns+`ORDER BY m.id`, t.chain)
 }
 
 // Module reads one installed module.
 func (t Tx) Module(ctx context.Context, id string) (crm.Module, error) {
-	return one(ctx, t, "read module", scanModule, moduleColumns+`WHERE id = $1`, id)
+	return one(ctx, t, "read module", scanModule, moduleColumns+`WHERE m.id = $2`, t.chain, id)
 }
 
-// PutModule writes a module's row, new or not. A row whose manifest is empty, by whatever accident,
-// can be written too: it must be possible to deactivate it.
+// PutModule writes a module's row, new or not; how often it crashed stays as it is. A row whose
+// manifest is empty, by whatever accident, can be written too: it must be possible to deactivate it.
 func (t Tx) PutModule(ctx context.Context, m crm.Module) error {
-	return t.exec(ctx, "write module", `INSERT INTO modules (id, version, manifest, sha256, activated, grants, crashes, crashed_at, failure, installed_at, signer, withdrawn)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	return t.exec(ctx, "write module", `INSERT INTO modules (id, version, manifest, sha256, activated, grants, installed_at, signer, withdrawn)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (id) DO UPDATE SET version = excluded.version, manifest = excluded.manifest, sha256 = excluded.sha256, activated = excluded.activated, grants = excluded.grants,
-		crashes = excluded.crashes, crashed_at = excluded.crashed_at, failure = excluded.failure, installed_at = excluded.installed_at,
-		signer = excluded.signer, withdrawn = excluded.withdrawn`,
-		m.ID, m.Version, append([]byte{}, m.Manifest...), m.SHA256, m.Activated, strings.Join(m.Grants, " "), m.Crashes, millis(m.CrashedAt), m.Failure, millis(m.InstalledAt),
+		installed_at = excluded.installed_at, signer = excluded.signer, withdrawn = excluded.withdrawn`,
+		m.ID, m.Version, append([]byte{}, m.Manifest...), m.SHA256, m.Activated, strings.Join(m.Grants, " "), millis(m.InstalledAt),
 		signerText(m.Signer), strings.Join(m.Withdrawn, " "))
 }
 
@@ -53,6 +54,9 @@ func (t Tx) DeleteModule(ctx context.Context, id string) error {
 		return err
 	}
 	if err := t.DropKeptVersions(ctx, id); err != nil {
+		return err
+	}
+	if err := t.ForgetCrashes(ctx, id); err != nil {
 		return err
 	}
 	return t.exec(ctx, "delete module", `DELETE FROM modules WHERE id = $1`, id)

@@ -40,14 +40,26 @@ func (t Tx) BeatReplica(ctx context.Context, r crm.Replica) (bool, error) {
 	return t.changed(ctx, "note replica's sign", `UPDATE replicas SET seen_at = `+t.clock()+` WHERE name = $1 AND run = $2`, r.Name, r.Run)
 }
 
-// LeaveReplica gives the process' name back.
+// LeaveReplica gives the process' name back, and what it said of its modules.
 func (t Tx) LeaveReplica(ctx context.Context, r crm.Replica) error {
+	if err := t.exec(ctx, "forget what replica said", `DELETE FROM module_replicas WHERE replica IN (SELECT name FROM replicas WHERE name = $1 AND run = $2)`, r.Name, r.Run); err != nil {
+		return err
+	}
 	return t.exec(ctx, "give replica's name back", `DELETE FROM replicas WHERE name = $1 AND run = $2`, r.Name, r.Run)
 }
 
-// SweepReplicas forgets replicas that are gone.
-func (t Tx) SweepReplicas(ctx context.Context) error {
-	return t.exec(ctx, "sweep replicas", `DELETE FROM replicas WHERE seen_at < `+t.gone())
+// SweepReplicas forgets replicas that are gone and what they said of their modules, and tells whether
+// there were any. How often modules crashed there is kept for another day, should they come back.
+func (t Tx) SweepReplicas(ctx context.Context) (bool, error) {
+	swept, err := t.changed(ctx, "sweep replicas", `DELETE FROM replicas WHERE seen_at < `+t.gone())
+	if err != nil || !swept {
+		return false, err
+	}
+	if err := t.exec(ctx, "sweep what replicas said", `DELETE FROM module_replicas WHERE replica NOT IN (SELECT name FROM replicas)`); err != nil {
+		return false, err
+	}
+	const day = 24 * 60 * 60 * 1000
+	return true, t.exec(ctx, "sweep crashes", `DELETE FROM module_crashes WHERE replica NOT IN (SELECT name FROM replicas) AND crashed_at < `+t.clock()+` - $1`, day)
 }
 
 // Replicas lists the replicas that aren't gone, by name.

@@ -18,8 +18,14 @@ func (t Tx) LockRights(ctx context.Context) error {
 }
 
 // RaiseRevision makes every decision taken so far out of date.
+//
+// Replicas that listen hear of it once it is committed, others see it when they look next.
 func (t Tx) RaiseRevision(ctx context.Context) error {
-	return t.exec(ctx, "raise authority revision", `UPDATE authority SET revision = revision + 1 WHERE id = 1`)
+	const raise = `UPDATE authority SET revision = revision + 1 WHERE id = 1`
+	if t.engine == PostgreSQL {
+		return t.exec(ctx, "raise authority revision", `WITH raised AS (`+raise+` RETURNING id) SELECT pg_notify('`+revisionChannel+`', '') FROM raised`)
+	}
+	return t.exec(ctx, "raise authority revision", raise)
 }
 
 // Settings reads the saved values of a section.

@@ -107,7 +107,7 @@ func (s *Store) Engine() Engine { return s.engine }
 type Tx struct {
 	db     handle
 	engine Engine
-	chain  string
+	chain  string            // of the Activity Log, and the replica's name
 	audits *[]crm.AuditEntry // written at the end; nil outside a transaction
 	after  *[]func(bool)     // called at the very end; nil outside a transaction
 }
@@ -123,7 +123,7 @@ type handle interface {
 }
 
 // Read gives statements that read, each by itself.
-func (s *Store) Read() Tx { return Tx{db: s.reads, engine: s.engine} }
+func (s *Store) Read() Tx { return Tx{db: s.reads, engine: s.engine, chain: s.chain} }
 
 // Write runs do in one transaction: all of it is kept when do returns nil, nothing otherwise.
 func (s *Store) Write(ctx context.Context, do func(Tx) error) error {

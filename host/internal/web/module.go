@@ -30,9 +30,12 @@ type moduleRow struct {
 	Links     []actionLink
 	Active    bool // activated: it may be deactivated, and not uninstalled
 	Base      string
-	Signature string       // who signed it
-	Waiting   *waitingView // an upgrade that asks for more, nil when there is none
-	Offer     *offer       // a version before to go back to, nil when all is well
+	Signature string        // who signed it
+	Waiting   *waitingView  // an upgrade that asks for more, nil when there is none
+	Offer     *offer        // a version before to go back to, nil when all is well
+	On        []replicaView // how it does on each replica, where there are several
+	Uneven    bool          // not on all of them as on this one
+	FailedOn  bool          // given up on one of them at least
 }
 
 func (v *visit) moduleList() error { return v.showModules(nil) }
@@ -65,22 +68,14 @@ func (v *visit) moduleRow(row module.Row, p *Page) moduleRow {
 	if row.Sandbox != nil {
 		r.HeldTo = v.text("module_held_to", "What", v.protections(*row.Sandbox))
 	}
-	switch string(row.State) {
-	case "active":
-		r.Tone = "green"
-	case "failed":
-		r.Tone = "red"
-	case "starting", "restarting", "withheld":
-		r.Tone = "yellow"
-	default:
-		r.Tone = "secondary"
-	}
+	r.Tone = tone(row.State)
 	if row.Problem != nil {
 		r.Failure = v.sentence(row.Problem)
 	}
 	if row.WhyNot != nil {
 		r.Why = v.sentence(row.WhyNot)
 	}
+	v.addReplicas(&r)
 	r.Signature, r.Waiting, r.Offer = v.signature(row), v.waiting(row.Waiting), v.offer(row, p)
 	for _, link := range v.modules.Surface().ActionLinks(row.ID, v.viewer(v.moduleLanguage())) {
 		r.Links = append(r.Links, actionLink{Label: link.Label, Href: v.path(link.Href)})

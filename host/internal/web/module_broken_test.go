@@ -45,6 +45,9 @@ func TestTheModulesPageStandsWithEveryModuleBroken(t *testing.T) {
 			if err := tx.PutModule(t.Context(), m); err != nil {
 				return err
 			}
+			if err := tx.PutCrashes(t.Context(), m.ID, m.Crashes, m.CrashedAt, m.Failure); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

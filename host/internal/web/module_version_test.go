@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
@@ -40,7 +41,8 @@ func TestAModuleGoesBackAndForward(t *testing.T) {
 	s, _, shipped := replacedModule(t)
 	b := s.as(ann)
 	checkPage(t, b.get("/admin/modules").wants(t, 200)).says(t, "Other versions", "/admin/modules/impersonation/versions").silent(t, "Go back")
-	if err := s.app.RecordModuleState(t.Context(), "impersonation", "failed", "", `{"key":"module_crashed_exit","args":{"Code":3}}`, 5, time.Now()); err != nil {
+	failed := app.ModuleState{Report: crm.ModuleReport{Module: "impersonation", State: "failed"}, Failure: `{"key":"module_crashed_exit","args":{"Code":3}}`, Crashes: 5, CrashedAt: time.Now()}
+	if err := s.app.RecordModuleState(t.Context(), failed); err != nil {
 		t.Fatal(err)
 	}
 	checkPage(t, b.get("/admin/modules").wants(t, 200)).says(t, "Retry", "Go back to version "+shipped.Version, "Version 9.9.9 crashed within minutes after it took over.")

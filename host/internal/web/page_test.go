@@ -59,11 +59,13 @@ func TestWhatIsDisabledSaysWhy(t *testing.T) {
 	err := s.rows.Write(t.Context(), func(tx store.Tx) error {
 		for id, activated := range map[string]bool{"one": true, "two": false} {
 			row := crm.Module{ID: id, Version: "1.0.0", Manifest: []byte(`{"id":"` + id + `","name":"` + id + `","version":"1.0.0","requires":{"host":">=3.1.0","protocol":1},"executables":{"linux/amd64":"bin/x"}}`), Activated: activated}
-			if activated {
-				row.Failure = "given up"
-			}
 			if err := tx.PutModule(t.Context(), row); err != nil {
 				return err
+			}
+			if activated {
+				if err := tx.PutCrashes(t.Context(), id, 5, s.app.Now(), "given up"); err != nil {
+					return err
+				}
 			}
 			before := crm.KeptVersion{ModuleID: id, Version: "0.9.0", SHA256: "09", Manifest: row.Manifest}
 			if err := tx.KeepVersion(t.Context(), before, app.MaxKeptVersions); err != nil {

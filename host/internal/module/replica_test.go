@@ -1,0 +1,134 @@
+package module
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// replicas are several hosts on one database, each with modules of its own. Requests are made of the
+// first, unless a story says otherwise.
+func replicas(t *testing.T, site *hosttest.Site, names ...string) []*stage {
+	t.Helper()
+	return replicasOf(t, site, "", names...)
+}
+
+// replicasOf have the last of them be a host of this version.
+func replicasOf(t *testing.T, site *hosttest.Site, last string, names ...string) []*stage {
+	t.Helper()
+	var list []*stage
+	for i, name := range names {
+		at := site
+		if i > 0 {
+			at = site.Beside(t)
+		}
+		at.Store.NameChain(name)
+		if err := at.App.JoinReplicas(t.Context(), crm.Replica{Name: name, Home: name, Run: name}); err != nil {
+			t.Fatal(err)
+		}
+		s := &stage{t: t, site: at, m: newManager(t, at, func(q *timing) { q.maxCrashes = 3 }), ann: at.SignIn(t, "admin@example.com")}
+		if last != "" && i == len(names)-1 {
+			s.m.hostVersion = last
+		}
+		if err := s.m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.stop)
+		list = append(list, s)
+	}
+	return list
+}
+
+// states are a module's on each replica, as this one shows them.
+func (s *stage) states(id string) (list []string) {
+	s.t.Helper()
+	for _, r := range s.row(id).Replicas {
+		list = append(list, r.Replica+" "+r.Version+" "+string(r.State))
+	}
+	return list
+}
+
+func (s *stage) wantStates(id string, want ...string) {
+	s.t.Helper()
+	eventually(s.t, "the replicas are "+want[0]+" and so on", func() bool { return slices.Equal(s.states(id), want) })
+}
+
+func TestEveryReplicaFollowsWhatIsDoneOnOne(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, site *hosttest.Site) {
+		list := replicas(t, site, "a", "b", "c")
+		a, c := list[0], list[2]
+		a.active(kit{})
+		for _, s := range list { // at once: who activated has waited for the others
+			if _, err := s.m.active("sample"); err != nil {
+				t.Errorf("it isn't active everywhere when Activate returns: %v", err)
+			}
+			if got := s.states("sample"); !slices.Equal(got, []string{"a 1.0.0 active", "b 1.0.0 active", "c 1.0.0 active"}) {
+				t.Errorf("states: %v", got)
+			}
+		}
+		c.install(kit{version: "1.1.0"})
+		if got := a.states("sample"); !slices.Equal(got, []string{"a 1.1.0 active", "b 1.1.0 active", "c 1.1.0 active"}) {
+			t.Errorf("states after an upgrade: %v", got)
+		}
+		if err := list[1].m.Deactivate(t.Context(), list[1].ann.Who(), "sample"); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list {
+			if _, err := s.m.active("sample"); err == nil {
+				t.Error("it is still active somewhere when Deactivate returns")
+			}
+		}
+	})
+}
+
+func TestAMachineThatCantRunAModuleSaysNothingOfTheOthers(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, site *hosttest.Site) {
+		list := replicas(t, site, "a", "b")
+		a, b := list[0], list[1]
+		a.active(kit{})
+		before := a.revision()
+		crash := func(s *stage) {
+			for range 3 {
+				eventually(t, "it runs", func() bool { _, err := s.m.active("sample"); return err == nil })
+				kill(t, s.pid("sample"))
+				eventually(t, "it is down", func() bool { _, err := s.m.active("sample"); return err != nil })
+			}
+		}
+		crash(b)
+		a.wantStates("sample", "a 1.0.0 active", "b 1.0.0 failed")
+		if row := a.row("sample"); row.State != Active || row.Failure != "" || row.Crashes != 0 || row.Replicas[1].Problem == nil {
+			t.Errorf("on the other replica: %s, failure %q, %d crashes, %+v", row.State, row.Failure, row.Crashes, row.Replicas)
+		}
+		if row := b.row("sample"); row.State != Failed || row.Crashes != 3 {
+			t.Errorf("on this replica: %s, %d crashes", row.State, row.Crashes)
+		}
+		if now := a.revision(); now != before {
+			t.Error("one machine's trouble has everybody's switches decided again")
+		}
+		crash(a) // now it runs nowhere
+		a.wantStates("sample", "a 1.0.0 failed", "b 1.0.0 failed")
+		if now := a.revision(); now == before {
+			t.Error("it runs nowhere, and nobody asks again")
+		}
+		if err := a.m.Retry(t.Context(), a.ann.Who(), "sample"); err != nil {
+			t.Fatal(err)
+		}
+		b.wantStates("sample", "a 1.0.0 active", "b 1.0.0 active") // it was given up on both, and is retried on both
+	})
+}
+
+func TestAnOlderReplicaSaysThatAModuleNeedsANewerHost(t *testing.T) {
+	site := hosttest.NewSite(t)
+	list := replicasOf(t, site, "3.0.9", "a", "old")
+	a, old := list[0], list[1]
+	a.active(kit{})
+	a.wantStates("sample", "a 1.0.0 active", "old 1.0.0 failed")
+	if p := a.row("sample").Replicas[1].Problem; p == nil || p.Key != "module_host_too_old" || p.Args["Least"] != "3.1.0" || p.Args["Host"] != "3.0.9" {
+		t.Errorf("it says %+v", p)
+	}
+	if row := old.row("sample"); row.Crashes != 0 || row.WhyNot == nil {
+		t.Errorf("on the old host: %d crashes, %v", row.Crashes, row.WhyNot)
+	}
+}
