@@ -124,7 +124,11 @@ func hookOfOurs(t *testing.T) func() error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := crm.SwitchQuestion{Actor: account, Target: account, Reason: "to measure"}
+	revision, err := site.App.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := crm.SwitchQuestion{Actor: account, Target: account, Reason: "to measure", Revision: revision, Moment: crm.SwitchStart} // as a request knows it
 	return func() error {
 		_, err := m.DecideSwitch(t.Context(), q)
 		return err
@@ -141,9 +145,13 @@ func hookOfRaw(t *testing.T, program string) func() error {
 	}
 	account := &modulev1.Account{
 		Key: &modulev1.AccountKey{Kind: modulev1.AccountKind_ACCOUNT_KIND_STAFF, Id: 1}, Name: "Ann Lee", Email: "admin@example.com", Administrator: true, Active: true,
+		Capabilities: []string{"staff", "customers"},
 	}
-	q := &modulev1.DecideRequest{Actor: account, Target: account, Reason: "to measure", Settings: map[string]string{"closed": "false", "minutes": "60", "mode": "full"}}
 	return func() error {
+		q := &modulev1.DecideRequest{
+			Moment: modulev1.DecideMoment_DECIDE_MOMENT_START, Actor: account, Target: account, Reason: "to measure",
+			Settings: map[string]string{"closed": "false", "minutes": "60", "mode": "full"},
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		answer, err := switches.Decide(ctx, q)

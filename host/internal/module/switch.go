@@ -27,7 +27,7 @@ const maxSwitchNotices = 8
 // is silent for its two seconds or allows without a limit: anything but a clear yes is a no. They
 // are asked with the settings of the question's revision or later ones.
 func (m *Manager) DecideSwitch(ctx context.Context, q crm.SwitchQuestion) (crm.SwitchDecision, error) {
-	deciders, err := m.deciders(ctx)
+	deciders, err := m.deciders(ctx, q.Revision)
 	if err == nil {
 		err = m.CatchUp(ctx, q.Revision)
 	}
@@ -52,19 +52,16 @@ func (m *Manager) DecideSwitch(ctx context.Context, q crm.SwitchQuestion) (crm.S
 	return decision, nil
 }
 
-// deciders are the running modules that decide, by id. The database says who should: a module that
-// was deactivated, upgraded or lost its grant a moment ago, maybe in another process, is not asked
+// deciders are the running modules that decide, by id, as the database says at a revision: a module
+// that was deactivated, upgraded or lost its grant before it, maybe in another process, is not asked
 // any more. One that would decide but doesn't run can't be passed over: it might have refused.
-func (m *Manager) deciders(ctx context.Context) ([]*running, error) {
-	rows, err := m.app.Modules(ctx)
+func (m *Manager) deciders(ctx context.Context, revision int64) ([]*running, error) {
+	rows, err := m.deciding(ctx, revision)
 	if err != nil {
 		return nil, err
 	}
 	var deciders []*running
 	for _, row := range rows {
-		if !row.Activated || !slices.Contains(row.Grants, manifest.GrantSessionSwitch) {
-			continue
-		}
 		var r *running
 		if u := m.known(row.ID); u != nil {
 			r = u.current.Load()
@@ -83,6 +80,35 @@ func (m *Manager) deciders(ctx context.Context) ([]*running, error) {
 		return nil, crm.Refuse(crm.Unavailable, "switch_module_off")
 	}
 	return deciders, nil
+}
+
+// decidingAt is which modules are activated and granted to decide, as they were at a revision or later.
+type decidingAt struct {
+	revision int64
+	rows     []crm.Module
+}
+
+// deciding reads which modules may decide, once for each revision: every change of a module's row
+// raises it. Revision 0 knows none, and reads.
+func (m *Manager) deciding(ctx context.Context, revision int64) ([]crm.Module, error) {
+	known := m.decidingRows.Load()
+	if known != nil && revision != 0 && known.revision == revision {
+		return known.rows, nil
+	}
+	all, err := m.app.Modules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := &decidingAt{revision: revision}
+	for _, row := range all {
+		if row.Activated && slices.Contains(row.Grants, manifest.GrantSessionSwitch) {
+			now.rows = append(now.rows, row)
+		}
+	}
+	if known == nil || known.revision < revision {
+		m.decidingRows.CompareAndSwap(known, now) // else another has read as much
+	}
+	return now.rows, nil
 }
 
 var moments = map[crm.SwitchMoment]modulev1.DecideMoment{

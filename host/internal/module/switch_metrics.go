@@ -96,7 +96,7 @@ func (c activeSwitches) Collect(to chan<- prometheus.Metric) {
 // PingSwitch asks every module that decides session switches for a sign of life, within the time it
 // would have for a decision. The error says in words that none runs, or which one doesn't answer.
 func (m *Manager) PingSwitch(ctx context.Context) error {
-	deciders, err := m.deciders(ctx)
+	deciders, err := m.deciders(ctx, 0)
 	if err != nil {
 		return errors.New(m.sentence(err))
 	}

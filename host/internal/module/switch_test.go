@@ -53,6 +53,43 @@ func TestWithoutADecidingModuleNobodySwitches(t *testing.T) {
 	wantKey(t, err, crm.Unavailable, "switch_module_off")
 }
 
+// Who decides is read once for each revision, and anew for the next: what another process changed
+// counts at once, though its own poll hasn't come yet.
+func TestWhoDecidesIsKnownByRevision(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, func(q *timing) { q.poll = time.Hour })
+	s.active(kit{id: "one"})
+	s.active(kit{id: "two"})
+	ctx, who := t.Context(), s.ann.Who()
+	if err := s.m.SaveSettings(ctx, who, "two", map[string]string{"closed": "true"}); err != nil {
+		t.Fatal(err)
+	}
+	ask := func() error {
+		t.Helper()
+		revision, err := s.site.App.Revision(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.m.DecideSwitch(ctx, crm.SwitchQuestion{Actor: who.Actor, Target: who.Actor, Revision: revision})
+		return err
+	}
+	wantKey(t, ask(), crm.Denied, "refused")
+	known := s.m.decidingRows.Load()
+	if wantKey(t, ask(), crm.Denied, "refused"); s.m.decidingRows.Load() != known || known == nil {
+		t.Error("the same revision is read again")
+	}
+	if err := s.site.App.DeactivateModule(ctx, s.ann.Who(), "two"); err != nil { // as another process does
+		t.Fatal(err)
+	}
+	if err := ask(); err != nil {
+		t.Errorf("a module that may not any more was asked: %v", err)
+	}
+	if err := s.site.App.DeactivateModule(ctx, s.ann.Who(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	wantKey(t, ask(), crm.Unavailable, "switch_module_off")
+}
+
 func TestASilentHookRefusesInTime(t *testing.T) {
 	s := newStage(t, nil)
 	s.active(kit{mode: "hang-decide"})
