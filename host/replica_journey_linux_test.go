@@ -15,7 +15,7 @@ import (
 func TestTheJourneyOverThreeReplicas(t *testing.T) {
 	r := startReplicas(t, hosttest.PostgresURL(t))
 	asked := &tally{}
-	c := clientAt(t, r.Address, asked)
+	c := r.client(asked)
 	c.setUp(r)
 	c.signIn(ann, demoPassword)
 	c.wantPage("/admin", "staff:1", "")

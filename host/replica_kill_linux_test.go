@@ -259,6 +259,9 @@ func (k *killer) switches() {
 	ctx, cancel := context.WithCancel(k.t.Context())
 	defer cancel()
 	people := []*passerby{newPasserby(k.t, ann), newPasserby(k.t, ben), newPasserby(k.t, ann), newPasserby(k.t, ben)}
+	for _, p := range people {
+		p.client.Transport = k.Transport(k.t, "127.0.0.1")
+	}
 	var wait sync.WaitGroup
 	for _, p := range people {
 		own := rand.New(rand.NewPCG(k.rand.Uint64(), 1))

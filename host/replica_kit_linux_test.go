@@ -35,32 +35,33 @@ type replicas struct {
 // runReplicas starts three on a database of their own, with the example people.
 func runReplicas(t *testing.T, database string) replicas {
 	t.Helper()
-	return startReplicas(t, database, supportMay...)
+	hosttest.FillDemo(t, database, 0, 0, supportMay...)
+	return startReplicas(t, database)
 }
 
-func startReplicas(t *testing.T, database string, people ...crm.Capability) replicas {
+func startReplicas(t *testing.T, database string) replicas {
 	t.Helper()
 	db, err := sql.Open("pgx", database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() }) // what was asked has been answered
-	return replicas{hosttest.StartReplicas(t, database, people...), t, db}
+	return replicas{hosttest.StartReplicas(t, database), t, db}
 }
 
-// clientAt is a client whose every request goes where nginx sends it; asked counts which replicas
+// client is a client whose every request goes where nginx sends it; asked counts which replicas
 // answered.
-func clientAt(t *testing.T, address string, asked *tally) *client {
-	t.Helper()
-	c := newClient(t, demo{Process: &hosttest.Process{Address: address}})
-	c.Transport = counting{asked}
+func (r replicas) client(asked *tally) *client {
+	r.t.Helper()
+	c := newClient(r.t, demo{Process: &hosttest.Process{Address: r.Address}})
+	c.Transport = counting{r.Transport(r.t, "127.0.0.1"), asked}
 	return c
 }
 
 // signedIn is a client of the whole site.
 func (r replicas) signedIn(email string) *client {
 	r.t.Helper()
-	c := clientAt(r.t, r.Address, &tally{})
+	c := r.client(&tally{})
 	c.signIn(email, demoPassword)
 	return c
 }
@@ -69,7 +70,7 @@ func (r replicas) signedIn(email string) *client {
 // would not learn of its new secret.
 func (c *client) at(one *hosttest.Replica) *client {
 	c.t.Helper()
-	d := clientAt(c.t, one.Process.Address, &tally{})
+	d := newClient(c.t, demo{Process: one.Process})
 	d.cookie(c.secret())
 	return d
 }
@@ -106,11 +107,14 @@ func (a *tally) all() map[string]int {
 }
 
 // counting notes which replica answered.
-type counting struct{ tally *tally }
+type counting struct {
+	http.RoundTripper
+	tally *tally
+}
 
 // RoundTrip asks and notes.
 func (c counting) RoundTrip(req *http.Request) (*http.Response, error) {
-	res, err := http.DefaultTransport.RoundTrip(req)
+	res, err := c.RoundTripper.RoundTrip(req)
 	if err == nil {
 		c.tally.add(res.Header.Get(hosttest.ReplicaHeader))
 	}

@@ -1,21 +1,23 @@
 package hosttest
 
 import (
+	"crypto/rand"
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/understudy-crm/understudy/host/internal/app"
-	"github.com/understudy-crm/understudy/host/internal/crm"
-	"github.com/understudy-crm/understudy/host/internal/store"
 )
 
-// Replicas are several hosts on one PostgreSQL behind a real nginx, which sends each request to one
-// of them at random.
+// ReplicaHeader names the address of the replica that gave an answer of [Replicas]; several, when
+// nginx had to ask more than one.
+const ReplicaHeader = "X-Replica"
+
+// Replicas are several hosts on one PostgreSQL behind nginx as we ship it, but that it sends each
+// request to one of them at random and says to which.
 type Replicas struct {
-	*Balancer
+	*Proxy
 	List     []*Replica
 	Database string // a URL that leads around every wire
 }
@@ -34,24 +36,19 @@ type Replica struct {
 // ReplicaNames are those of a site's replicas.
 var ReplicaNames = []string{"ada", "bob", "cyd"}
 
-// StartReplicas starts three at once on an empty database, to which people, when given, are added
-// first.
-func StartReplicas(t testing.TB, database string, people ...crm.Capability) *Replicas {
+// StartReplicas starts three at once, on a database that may be empty.
+func StartReplicas(t testing.TB, database string) *Replicas {
 	t.Helper()
 	r := &Replicas{Database: database}
-	if len(people) > 0 {
-		fillDemo(t, database, people)
-	}
-	var upstream strings.Builder
+	var addresses []string
 	for _, name := range ReplicaNames {
 		address := OwnAddress(t)
 		one := &Replica{Name: name, Wire: NewWire(t, database), Data: filepath.Join(t.TempDir(), name), t: t}
 		one.args = []string{
-			"serve", "--listen", address, "--data", one.Data, "--modules", filepath.Join(one.Data, "modules"),
+			"serve", "--listen", address, "--trusted-proxies", "127.0.0.1", "--data", one.Data, "--modules", filepath.Join(one.Data, "modules"),
 			"--database", one.Wire.URL(t, database), "--replica", name,
 		}
-		r.List = append(r.List, one)
-		fmt.Fprintf(&upstream, "server %s max_fails=1 fail_timeout=1s;\n", address)
+		r.List, addresses = append(r.List, one), append(addresses, address)
 	}
 	for _, one := range r.List {
 		one.Begin()
@@ -59,38 +56,14 @@ func StartReplicas(t testing.TB, database string, people ...crm.Capability) *Rep
 	for _, one := range r.List {
 		one.WaitReady()
 	}
-	address := OwnAddress(t)
-	r.Balancer = StartNginx(t, address, strings.NewReplacer("UPSTREAM", upstream.String(), "ADDRESS", address).Replace(`
-	upstream understudy { random; UPSTREAM }
-	server {
-		listen ADDRESS;
-		client_max_body_size 70m;
-		location / {
-			proxy_pass http://understudy;
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
-			proxy_set_header Host $http_host;
-			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-			proxy_set_header X-Forwarded-Proto $scheme;
-			proxy_connect_timeout 2s;
-			proxy_read_timeout 30s;
-			proxy_next_upstream error timeout;
-		}
-	}`))
+	const ours, header = "upstream understudy {\n", "    add_header Strict-Transport-Security"
+	file := ProxyFile(t)
+	if !strings.Contains(file, ours) || !strings.Contains(file, header) {
+		t.Fatal("nginx.conf isn't as it was")
+	}
+	file = strings.NewReplacer(ours, ours+"    random;\n", header, "    add_header "+ReplicaHeader+" $upstream_addr always;\n"+header).Replace(file)
+	r.Proxy = StartProxy(t, file, addresses...)
 	return r
-}
-
-// fillDemo puts the example people into an empty database.
-func fillDemo(t testing.TB, database string, supportMay []crm.Capability) {
-	t.Helper()
-	db, err := store.Open(t.Context(), database, "NORMAL")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }() // all was committed
-	if err := app.New(app.Options{Store: db, Version: "3.1.0"}).FillDemo(t.Context(), supportMay...); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Begin starts it and doesn't wait. It must not run already.
@@ -133,3 +106,24 @@ func (r *Replicas) Named(t testing.TB, name string) *Replica {
 
 // Soon is how long a replica may take to follow what another did.
 const Soon = 5 * time.Second
+
+// OwnAddress is a host and port nobody else listens on: a loopback address of this test's own, on
+// which a program can be started anew.
+func OwnAddress(t testing.TB) string {
+	t.Helper()
+	for range 20 {
+		var b [5]byte
+		_, _ = rand.Read(b[:]) // it never fails
+		address := fmt.Sprintf("127.%d.%d.%d:%d", 1+b[0]%250, b[1], 1+b[2]%250, 10000+int(b[3])*50+int(b[4]))
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+		if err != nil {
+			continue
+		}
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return address
+	}
+	t.Fatal("no address is free")
+	return ""
+}
