@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
@@ -195,6 +199,50 @@ func TestNginxPassesAReplicaOverThatIsGone(t *testing.T) {
 		c.want(c.get("/admin"), http.StatusOK)
 		c.want(c.post("/admin/profile", "name", "Ann Lee", "email", ann, "language", ""), http.StatusSeeOther)
 	}
+}
+
+// A replica that stops is noticed by nobody: neither by who reads nor by who sends something.
+func TestAStoppingReplicaIsNotSeenThroughNginx(t *testing.T) {
+	t.Parallel()
+	leaving := runDemo(t, "--bare", "--trusted-proxies", "127.0.0.1", "--drain-delay", "500ms")
+	staying := runDemo(t, "--bare", "--trusted-proxies", "127.0.0.1")
+	n := hosttest.StartProxy(t, hosttest.ProxyFile(t), leaving.Address, staying.Address)
+	var asked, wrong atomic.Int64
+	ctx, enough := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			client := &http.Client{Transport: n.Transport(t, "127.0.0.1")}
+			for i := 0; ctx.Err() == nil; i++ {
+				address, method := n.Address+"/session", http.MethodGet
+				if i%2 == 1 {
+					address, method = n.Address+"/logout", http.MethodPost // of nobody: it asks for a sign-in
+				}
+				req, _ := http.NewRequestWithContext(context.WithoutCancel(ctx), method, address, http.NoBody)
+				res, err := client.Do(req)
+				if asked.Add(1); err != nil {
+					t.Error(err)
+					return
+				}
+				_ = res.Body.Close()
+				if res.StatusCode >= 500 {
+					wrong.Add(1)
+				}
+			}
+		})
+	}
+	hosttest.Eventually(t, 20*time.Second, "both are asked", func() bool { return asked.Load() > 50 })
+	if _, err := leaving.Stop(); err != nil {
+		t.Error(err)
+	}
+	before := asked.Load()
+	hosttest.Eventually(t, 20*time.Second, "the other goes on", func() bool { return asked.Load() > before+50 })
+	enough()
+	all.Wait()
+	if wrong.Load() > 0 {
+		t.Errorf("%d of %d requests failed", wrong.Load(), asked.Load())
+	}
+	t.Logf("%d requests", asked.Load())
 }
 
 func TestSettingsOfTheProxyThatMakeNoSenseAreRefused(t *testing.T) {

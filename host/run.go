@@ -133,7 +133,7 @@ func (s *server) run(ctx context.Context) error {
 	case <-ctx.Done():
 		s.log.Info("stopping", "drain_delay", s.at.DrainDelay.String())
 		draining.Store(true)
-		err = s.linger(failed)
+		err = s.linger(listener, failed)
 	}
 	draining.Store(true)
 	posting.cancel() // what requests still write waits in the outbox
@@ -150,16 +150,6 @@ func (s *server) pages(draining func() bool) (http.Handler, error) {
 		App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, BasePath: s.at.base(), TrustedProxies: proxies, Version: version,
 		MaxUpload: s.maxUpload, Metrics: s.metrics, Draining: draining,
 	})
-}
-
-// linger goes on serving until the balancer has had the time to notice that /readyz fails.
-func (s *server) linger(failed <-chan error) error {
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
-	case <-time.After(s.at.DrainDelay):
-		return nil
-	}
 }
 
 // posting is the sending of mail while the program runs.

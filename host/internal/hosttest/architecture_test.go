@@ -25,7 +25,7 @@ var mayImport = map[string]struct {
 	ours   string // packages of this repository, "host/internal/*" for all below
 	others string // of the packages in `guarded`, those it may use
 }{
-	"host":                          {"host/internal/crm host/internal/store host/internal/app host/internal/mail host/internal/module host/internal/web sdk/manifest", "os syscall log log/slog net net/http"},
+	"host":                          {"host/internal/crm host/internal/store host/internal/app host/internal/mail host/internal/module host/internal/web sdk/manifest", "os syscall log log/slog net net/http golang.org/x/sys"},
 	"host/internal/crm":             {"", ""},
 	"host/internal/store":           {"host/internal/crm", "database/sql os log/slog modernc.org/sqlite github.com/jackc/pgx github.com/pressly/goose"},
 	"host/internal/app":             {"host/internal/crm host/internal/store", "log/slog"},
