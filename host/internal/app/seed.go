@@ -45,6 +45,9 @@ func (a *App) Seed(ctx context.Context, w SeedWish, progress func(done, total in
 			return err
 		}
 	}
+	if err := a.store.RebuildSearch(ctx); err != nil {
+		return err
+	}
 	return a.change(ctx, crm.Operator(), "people_seeded", func(store.Tx) (string, map[string]string, error) {
 		return "", map[string]string{"customers": strconv.Itoa(w.Customers), "contacts": strconv.Itoa(w.Contacts), "staff": strconv.Itoa(w.Staff)}, nil
 	})
@@ -64,7 +67,13 @@ type seeding struct {
 func (s *seeding) inSteps(ctx context.Context, count int, add func(tx store.Tx, from, until int) error) error {
 	for from := 0; from < count; from += rowsAtOnce {
 		until := min(from+rowsAtOnce, count)
-		if err := s.app.store.Write(ctx, func(tx store.Tx) error { return add(tx, from, until) }); err != nil {
+		err := s.app.store.Write(ctx, func(tx store.Tx) error {
+			if err := tx.StaleSearch(ctx); err != nil {
+				return err
+			}
+			return add(tx, from, until)
+		})
+		if err != nil {
 			return err
 		}
 		s.done += until - from

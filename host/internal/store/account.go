@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -130,28 +129,28 @@ type AccountQuery struct {
 
 // SearchAccounts lists accounts by name.
 func (t Tx) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[crm.Account], error) {
-	var w where
-	query, table, scan := staffAccount, "s", scanStaffAccount
+	l := listing[Credentials]{what: "search accounts", scan: scanStaffAccount, query: staffAccount, table: "s", id: func(c Credentials) int64 { return c.Key.ID }}
+	s := search{kind: searchKindOf(q.Kind), words: termWords(q.Term)}
 	if q.Kind == crm.Contact {
-		query, table, scan = contactAccount, "c", scanContactAccount
-		w.words(q.Term, "c.search", "u.search")
+		l.scan, l.query, l.table = scanContactAccount, contactAccount, "c"
+		l.where.words(q.Term, "c.search", "u.search")
 	} else {
-		w.words(q.Term, "s.search")
+		l.where.words(q.Term, "s.search")
 	}
 	if q.ActiveOnly {
-		w.and(table + ".active")
+		l.where.and(l.table + ".active")
+		s.flags = []gram{flagActive}
 		if q.Kind == crm.Contact {
-			w.and("u.active")
+			l.where.and("u.active")
+			s.flags = []gram{flagUsable}
 		}
 	}
 	if q.Except.Kind == q.Kind {
-		w.and(table+".id <> ?", q.Except.ID)
-	}
-	if err := w.afterSort(table, q.After); err != nil {
-		return crm.Page[crm.Account]{}, err
+		l.where.and(l.table+".id <> ?", q.Except.ID)
+		s.except = q.Except.ID
 	}
 	limit := bounded(q.Limit, 20, 100)
-	list, err := all(ctx, t, "search accounts", scan, query+w.text()+" ORDER BY "+table+".sort, "+table+".id LIMIT "+strconv.Itoa(limit+1), w.args...)
+	list, err := l.page(ctx, t, s, q.After, limit)
 	accounts := make([]crm.Account, len(list))
 	for i, c := range list {
 		accounts[i] = c.Account
@@ -161,7 +160,22 @@ func (t Tx) SearchAccounts(ctx context.Context, q AccountQuery) (crm.Page[crm.Ac
 
 // SetActive activates or deactivates an account.
 func (t Tx) SetActive(ctx context.Context, key crm.AccountKey, active bool) error {
+	if err := t.touchAccount(ctx, key); err != nil {
+		return err
+	}
 	return t.exec(ctx, "set active", `UPDATE `+table(key.Kind)+` SET active = $1 WHERE id = $2`, active, key.ID)
+}
+
+// touchAccount has an account indexed anew, and the customer of a contact, who may be without one that
+// can sign in now. Call it while there is the row.
+func (t Tx) touchAccount(ctx context.Context, key crm.AccountKey) error {
+	t.touch(searchKindOf(key.Kind), key.ID)
+	if key.Kind == crm.Staff {
+		return nil
+	}
+	customer, err := t.count(ctx, `SELECT COALESCE(MAX(customer_id), 0) FROM contacts WHERE id = $1`, key.ID)
+	t.touch(searchCustomers, customer)
+	return err
 }
 
 // SetPassword replaces an account's password hash.

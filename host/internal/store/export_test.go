@@ -24,3 +24,6 @@ func ColumnsOf(ctx context.Context, s *Store, table string) ([]string, error) {
 	list, err := columns(ctx, s.read, table)
 	return columnNames(list), err
 }
+
+// SplitSearchAt makes segments of the search index small, so that few rows fill many.
+func (s *Store) SplitSearchAt(entries int) { s.full = entries }

@@ -32,17 +32,12 @@ func (p *prepared) statement(ctx context.Context, query string) *sql.Stmt {
 	if s != nil || n >= maxPrepared {
 		return s
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if s := p.by[query]; s != nil {
-		return s
-	}
-	s, err := p.db.PrepareContext(ctx, query) //nolint:sqlclosecheck // kept until Close
+	// Not under the lock: who has the connection may be waiting for that.
+	s, err := p.db.PrepareContext(ctx, query)
 	if err != nil {
 		return nil
 	}
-	p.by[query] = s
-	return s
+	return p.keep(query, s)
 }
 
 // ExecContext runs a statement unprepared: outside a transaction only reading is done often.
@@ -74,14 +69,13 @@ type preparedTx struct {
 
 // begin prepares what earlier transactions ran unprepared, and begins one. It can't be done within: the
 // only connection there is to write is the transaction's.
-func (p *prepared) begin(ctx context.Context) (preparedTx, error) {
+func (p *prepared) begin(ctx context.Context, options *sql.TxOptions) (preparedTx, error) {
 	for _, query := range p.takeWanted() {
-		// Not under the lock: who has the connection may be waiting for that.
-		if s, err := p.db.PrepareContext(ctx, query); err == nil {
+		if s, err := p.db.PrepareContext(ctx, query); err == nil { // not under the lock, as above
 			p.keep(query, s)
 		}
 	}
-	tx, err := p.db.BeginTx(ctx, nil)
+	tx, err := p.db.BeginTx(ctx, options)
 	return preparedTx{tx, p}, err
 }
 
@@ -92,15 +86,16 @@ func (p *prepared) takeWanted() (list []string) {
 	return list
 }
 
-// keep remembers a statement, unless somebody else was faster.
-func (p *prepared) keep(query string, s *sql.Stmt) {
+// keep remembers a statement, unless somebody else was faster, and gives the one to use.
+func (p *prepared) keep(query string, s *sql.Stmt) *sql.Stmt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.by[query] != nil {
+	if faster := p.by[query]; faster != nil {
 		_ = s.Close() // it was never used
-		return
+		return faster
 	}
 	p.by[query] = s
+	return s
 }
 
 // within gives the statement for use in the transaction, nil when it isn't prepared yet.

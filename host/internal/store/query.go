@@ -60,21 +60,23 @@ func (w *where) beforeID(column, after string) error {
 	return nil
 }
 
-// afterSort continues a list that runs by (sort, id).
-func (w *where) afterSort(table, after string) error {
+// parseBookmark reads where a page of a list by (sort, id) ended.
+func parseBookmark(after string) (bookmark, error) {
 	if after == "" {
-		return nil
+		return bookmark{}, nil
 	}
 	id, sort, found := strings.Cut(after, "_")
 	n, err := strconv.ParseInt(id, 10, 64)
-	if err != nil || !found {
-		return badPage()
+	if err != nil || !found || n <= 0 {
+		return bookmark{}, badPage()
 	}
-	w.and("("+table+".sort, "+table+".id) > (?, ?)", sort, n)
-	return nil
+	return bookmark{sort, n}, nil
 }
 
 func badPage() error { return crm.Refuse(crm.Invalid, "page_token_invalid") }
+
+// last is the place of the last argument.
+func (w *where) last() string { return "$" + strconv.Itoa(len(w.args)) }
 
 func (w *where) text() string {
 	if len(w.conditions) == 0 {

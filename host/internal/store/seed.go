@@ -33,7 +33,8 @@ func scanBool(row scanner) (b bool, err error) {
 	return b, err
 }
 
-// InsertStaffMembers writes new staff members without passwords.
+// InsertStaffMembers writes new staff members without passwords. As the next two, it leaves indexing to
+// [Store.RebuildSearch].
 func (t Tx) InsertStaffMembers(ctx context.Context, list []crm.StaffMember) error {
 	return inRows(ctx, t, "insert staff members", "staff (email, name, sort, search, password, administrator, active, role_id, capabilities, language, theme, created_at, last_sign_in)", list,
 		func(s crm.StaffMember) []any {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"strconv"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
@@ -29,32 +28,35 @@ func (t Tx) StaffMember(ctx context.Context, id int64) (crm.StaffMember, error) 
 
 // Staff lists staff by name. Filter "active" is "yes" or "no".
 func (t Tx) Staff(ctx context.Context, q crm.Query) (crm.Page[crm.StaffMember], error) {
-	var w where
-	w.words(q.Term, "s.search")
-	w.active("s.active", q)
-	if err := w.afterSort("s", q.After); err != nil {
-		return crm.Page[crm.StaffMember]{}, err
-	}
+	l := listing[crm.StaffMember]{what: "list staff", scan: scanStaff, query: staffColumns, table: "s", id: func(s crm.StaffMember) int64 { return s.ID }}
+	l.where.words(q.Term, "s.search")
+	l.where.active("s.active", q)
+	s := search{kind: searchStaff, words: termWords(q.Term)}
+	s.byActive(q)
 	limit := bounded(q.Limit, 25, 100)
-	list, err := all(ctx, t, "list staff", scanStaff, staffColumns+w.text()+` ORDER BY s.sort, s.id LIMIT `+strconv.Itoa(limit+1), w.args...)
+	list, err := l.page(ctx, t, s, q.After, limit)
 	return paged(list, limit, func(s crm.StaffMember) string { return sortPosition(s.ID, s.Name) }), err
 }
 
 // InsertStaff writes a new staff member without a password.
 func (t Tx) InsertStaff(ctx context.Context, s crm.StaffMember) (int64, error) {
-	return t.id(ctx, "insert staff member", `INSERT INTO staff (email, name, sort, search, password, administrator, active, role_id, capabilities, language, theme, created_at, last_sign_in)
+	id, err := t.id(ctx, "insert staff member", `INSERT INTO staff (email, name, sort, search, password, administrator, active, role_id, capabilities, language, theme, created_at, last_sign_in)
 		VALUES ($1, $2, $3, $4, '', $5, $6, $7, $8, $9, $10, $11, 0) RETURNING id`,
 		s.Email, s.Name, sortText(s.Name), searchText(s.Name, s.Email), s.Administrator, s.Active, nullable(s.RoleID), s.Capabilities.String(), s.Language, s.Theme, millis(s.CreatedAt))
+	t.touch(searchStaff, id)
+	return id, err
 }
 
 // UpdateStaff writes a staff member's row, but for password, theme and sign-in.
 func (t Tx) UpdateStaff(ctx context.Context, s crm.StaffMember) error {
+	t.touch(searchStaff, s.ID)
 	return t.exec(ctx, "update staff member", `UPDATE staff SET email = $1, name = $2, sort = $3, search = $4, administrator = $5, active = $6, role_id = $7, capabilities = $8, language = $9 WHERE id = $10`,
 		s.Email, s.Name, sortText(s.Name), searchText(s.Name, s.Email), s.Administrator, s.Active, nullable(s.RoleID), s.Capabilities.String(), s.Language, s.ID)
 }
 
 // SetStaffName writes what people may change about themselves.
 func (t Tx) SetStaffName(ctx context.Context, s crm.StaffMember) error {
+	t.touch(searchStaff, s.ID)
 	return t.exec(ctx, "set staff member's name", `UPDATE staff SET name = $1, sort = $2, search = $3 WHERE id = $4`, s.Name, sortText(s.Name), searchText(s.Name, s.Email), s.ID)
 }
 

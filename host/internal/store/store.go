@@ -34,6 +34,7 @@ type Store struct {
 	reads  *prepared // over read
 	writes *prepared // over write, of SQLite only: PostgreSQL's driver does it by itself
 	chain  string    // of the Activity Log
+	full   int       // entries at which a segment of the search index is split
 }
 
 // Open opens the database at where, a PostgreSQL URL or the path of an SQLite file, and brings its
@@ -49,6 +50,9 @@ func Open(ctx context.Context, where, synchronous string) (*Store, error) {
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("bring the database's schema up to date: %w", err), s.Close())
 	}
+	if err := s.readySearch(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the search index: %w", err), s.Close())
+	}
 	return s, nil
 }
 
@@ -61,7 +65,7 @@ func connect(where string, pragmas ...string) (*Store, error) {
 		}
 		db.SetMaxOpenConns(20)
 		db.SetMaxIdleConns(20)
-		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db), chain: DefaultChain}, nil
+		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db), chain: DefaultChain, full: segmentSlots}, nil
 	}
 	dsn := fileAddress(where) + "?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
 	for _, p := range pragmas {
@@ -79,7 +83,7 @@ func connect(where string, pragmas ...string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read), writes: newPrepared(write), chain: DefaultChain}, nil
+	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read), writes: newPrepared(write), chain: DefaultChain, full: segmentSlots}, nil
 }
 
 // fileAddress is how SQLite is told of a file: a folder's name may hold what means something else in an
@@ -105,11 +109,13 @@ func (s *Store) Engine() Engine { return s.engine }
 
 // Tx runs statements, in a transaction (Write) or each by itself (Read).
 type Tx struct {
-	db     handle
-	engine Engine
-	chain  string            // of the Activity Log, and the replica's name
-	audits *[]crm.AuditEntry // written at the end; nil outside a transaction
-	after  *[]func(bool)     // called at the very end; nil outside a transaction
+	db      handle
+	engine  Engine
+	chain   string            // of the Activity Log, and the replica's name
+	audits  *[]crm.AuditEntry // written at the end; nil outside a transaction
+	touched *touched          // indexed at the end; nil outside a transaction
+	full    int               // as the Store's
+	after   *[]func(bool)     // called at the very end; nil outside a transaction
 }
 
 // Then calls do once the transaction has ended, with whether it was kept. It must not fail, nor use
@@ -123,7 +129,9 @@ type handle interface {
 }
 
 // Read gives statements that read, each by itself.
-func (s *Store) Read() Tx { return Tx{db: s.reads, engine: s.engine, chain: s.chain} }
+func (s *Store) Read() Tx {
+	return Tx{db: s.reads, engine: s.engine, chain: s.chain, full: s.full}
+}
 
 // Write runs do in one transaction: all of it is kept when do returns nil, nothing otherwise.
 func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
@@ -141,8 +149,11 @@ func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
 		return unavailable(fmt.Errorf("begin: %w", err))
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, before one its error adds nothing
-	t := Tx{tx, s.engine, s.chain, new([]crm.AuditEntry), &after}
+	t := Tx{db: tx, engine: s.engine, chain: s.chain, audits: new([]crm.AuditEntry), touched: &touched{}, full: s.full, after: &after}
 	if err := do(t); err != nil {
+		return err
+	}
+	if err := t.reindex(ctx); err != nil {
 		return err
 	}
 	if err := t.sealAudits(ctx); err != nil {
@@ -155,6 +166,26 @@ func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
 	return nil
 }
 
+// snapshot runs statements that read, all from the same state of the database: within a transaction
+// of its own, or the one there is.
+func (t Tx) snapshot(ctx context.Context, do func(Tx) error) error {
+	reads, outside := t.db.(*prepared)
+	if !outside {
+		return do(t)
+	}
+	var options *sql.TxOptions // a transaction of SQLite's is a snapshot as it is
+	if t.engine == PostgreSQL {
+		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	tx, err := reads.begin(ctx, options)
+	if err != nil {
+		return unavailable(fmt.Errorf("begin to read: %w", err))
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	t.db = tx
+	return do(t)
+}
+
 // transaction is what Write runs its statements in.
 type transaction interface {
 	handle
@@ -164,7 +195,7 @@ type transaction interface {
 
 func (s *Store) begin(ctx context.Context) (transaction, error) {
 	if s.writes != nil {
-		return s.writes.begin(ctx)
+		return s.writes.begin(ctx, nil)
 	}
 	return s.write.BeginTx(ctx, nil)
 }

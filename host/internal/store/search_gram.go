@@ -1,0 +1,156 @@
+package store
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode"
+)
+
+// gram is a piece of one to three letters of a word, as a number. Two pieces may have the same one:
+// what is found by them is compared with the text itself.
+type gram uint32
+
+// Flags are found as if they were pieces of the text; no piece has their numbers.
+const (
+	flagActive gram = 1<<31 + iota
+	flagInactive
+	flagUsable   // a contact that is active, and whose customer is
+	flagDeserted // a customer none of whose contacts can sign in
+)
+
+var allFlags = []gram{flagActive, flagInactive, flagUsable, flagDeserted}
+
+func gramOf(letters ...rune) gram {
+	h := uint64(len(letters))
+	for _, r := range letters {
+		h = (h ^ uint64(r)) * 0x9e3779b97f4a7c15
+	}
+	return gram(h >> 33)
+}
+
+// eachGram gives all pieces of a text's words; some of them several times.
+func eachGram(text string, do func(gram)) {
+	var a, b rune // the two letters before, 0 where a word begins
+	for _, r := range text {
+		if unicode.IsSpace(r) {
+			a, b = 0, 0
+			continue
+		}
+		do(gramOf(r))
+		if b != 0 {
+			do(gramOf(b, r))
+		}
+		if a != 0 {
+			do(gramOf(a, b, r))
+		}
+		a, b = b, r
+	}
+}
+
+// gramsOf gives all pieces of a text, each once.
+func gramsOf(text string) map[gram]bool {
+	set := map[gram]bool{}
+	eachGram(text, func(g gram) { set[g] = true })
+	return set
+}
+
+// gramsFor gives the pieces that every text with this word has: the longest there are.
+func gramsFor(word string) []gram {
+	letters := []rune(word)
+	if len(letters) <= 3 {
+		return []gram{gramOf(letters...)}
+	}
+	var list []gram
+	for i := range len(letters) - 2 {
+		list = append(list, gramOf(letters[i:i+3]...))
+	}
+	return list
+}
+
+// segmentSlots is how many entries a segment has room for; a set of them is 1 KiB as bits.
+const segmentSlots = 8192
+
+// slotSet is a set of the slots of one segment.
+type slotSet [segmentSlots / 64]uint64
+
+func (s *slotSet) add(slot uint16)      { s[slot/64] |= 1 << (slot % 64) }
+func (s *slotSet) drop(slot uint16)     { s[slot/64] &^= 1 << (slot % 64) }
+func (s *slotSet) has(slot uint16) bool { return s[slot/64]&(1<<(slot%64)) != 0 }
+
+func (s *slotSet) count() (n int) {
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
+func (s *slotSet) list() (slots []uint16) {
+	for i, word := range s {
+		for ; word != 0; word &= word - 1 {
+			slots = append(slots, uint16(i*64+bits.TrailingZeros64(word)))
+		}
+	}
+	return slots
+}
+
+// slotsText writes slots one by one; parseSlots reads them.
+func slotsText(slots []uint16) []byte {
+	text := make([]byte, 0, 2*len(slots))
+	for _, slot := range slots {
+		text = binary.BigEndian.AppendUint16(text, slot)
+	}
+	return text
+}
+
+func parseSlots(text []byte) []uint16 {
+	slots := make([]uint16, len(text)/2)
+	for i := range slots {
+		slots[i] = binary.BigEndian.Uint16(text[2*i:]) % segmentSlots
+	}
+	return slots
+}
+
+const bitsLength = segmentSlots / 8
+
+// text writes the set as bits, or one by one when that is shorter.
+func (s *slotSet) text() []byte {
+	if s.count() < bitsLength/2 {
+		return slotsText(s.list())
+	}
+	text := make([]byte, 0, bitsLength)
+	for _, word := range s {
+		text = binary.BigEndian.AppendUint64(text, word)
+	}
+	return text
+}
+
+// parseSet reads what text wrote.
+func parseSet(text []byte) (s slotSet) {
+	if len(text) != bitsLength {
+		for _, slot := range parseSlots(text) {
+			s.add(slot)
+		}
+		return s
+	}
+	for i := range s {
+		s[i] = binary.BigEndian.Uint64(text[8*i:])
+	}
+	return s
+}
+
+// keep leaves of the set what is in the other, as text wrote that.
+func (s *slotSet) keep(other []byte) {
+	if len(other) == bitsLength {
+		for i := range s {
+			s[i] &= binary.BigEndian.Uint64(other[8*i:])
+		}
+		return
+	}
+	var both slotSet
+	for _, slot := range parseSlots(other) {
+		if s.has(slot) {
+			both.add(slot)
+		}
+	}
+	*s = both
+}

@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+const (
+	// mostAtOnce is how many entries are read by one statement.
+	mostAtOnce = 64
+	// fewCandidates are compared with their texts rather than cut further.
+	fewCandidates = 200
+	// fewSegments are looked up one by one rather than by reading all of a piece's blocks.
+	fewSegments = 24
+)
+
+// blocksAt reads the blocks at these places, as far as there are any.
+func (t Tx) blocksAt(ctx context.Context, places []int64) (map[int64][]byte, error) {
+	blocks := map[int64][]byte{}
+	for part := range slices.Chunk(places, mostAtOnce) {
+		if err := t.intoBlocks(ctx, blocks, `SELECT place, slots FROM search_blocks WHERE place IN (`+marks(len(part))+`)`, padded(part)...); err != nil {
+			return nil, err
+		}
+	}
+	return blocks, nil
+}
+
+// blocksOf reads all blocks of a piece.
+func (f *finding) blocksOf(ctx context.Context, g gram) (map[int64][]byte, error) {
+	blocks := map[int64][]byte{}
+	return blocks, f.intoBlocks(ctx, blocks, `SELECT place, slots FROM search_blocks WHERE place >= $1 AND place < $2`, blockPlace(f.q.kind, g, 0), blockPlace(f.q.kind, g+1, 0))
+}
+
+func (t Tx) intoBlocks(ctx context.Context, blocks map[int64][]byte, query string, args ...any) error {
+	_, err := all(ctx, t, "read search blocks", func(row scanner) (none struct{}, err error) {
+		var place int64
+		var slots []byte
+		err = row.Scan(&place, &slots)
+		blocks[place] = slots
+		return none, err
+	}, query, args...)
+	return err
+}
+
+// marks is a list of places for n values or a few more, so that there are few different statements;
+// padded fills them.
+func marks(n int) string {
+	list := make([]string, roundedUp(n))
+	for i := range list {
+		list[i] = "$" + strconv.Itoa(i+1)
+	}
+	return strings.Join(list, ", ")
+}
+
+func roundedUp(n int) int {
+	size := 1
+	for size < n {
+		size *= 2
+	}
+	return size
+}
+
+func padded(values []int64) []any {
+	args := make([]any, roundedUp(len(values)))
+	for i := range args {
+		args[i] = values[min(i, len(values)-1)]
+	}
+	return args
+}
+
+// entry is a row as the index has it.
+type entry struct {
+	place, id  int64
+	sort, text string
+}
+
+func (e entry) mark() bookmark { return bookmark{e.sort, e.id} }
+
+func (e entry) segment() int64 { return e.place / segmentSlots }
+
+func (e entry) slot() uint16 { return uint16(e.place % segmentSlots) }
+
+func scanEntry(row scanner) (e entry, err error) {
+	err = row.Scan(&e.place, &e.id, &e.sort, &e.text)
+	return e, err
+}
+
+const entryColumns = `SELECT place, id, sort, text FROM search_entries `
+
+// compare reads entries, and adds those that are asked for, by name.
+func (f *finding) compare(ctx context.Context, places []int64) error {
+	list, err := all(ctx, f.Tx, "read search entries", scanEntry, entryColumns+`WHERE place IN (`+marks(len(places))+`)`, padded(places)...)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(list, func(a, b entry) int { return a.mark().compare(b.mark()) })
+	for _, e := range list {
+		if f.q.matches(e) {
+			f.ids = append(f.ids, e.id)
+		}
+	}
+	return nil
+}
+
+func (q search) matches(e entry) bool {
+	if e.id == q.except || (q.after.id != 0 && e.mark().compare(q.after) <= 0) {
+		return false
+	}
+	for _, word := range q.words {
+		if !strings.Contains(e.text, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// inOrder goes through a segment with many candidates by name, until enough are found.
+func (f *finding) inOrder(ctx context.Context, c candidates) error {
+	order, err := f.order(ctx, c.segment)
+	if err != nil {
+		return err
+	}
+	if f.q.after.id != 0 {
+		from, err := f.position(ctx, c.segment, order, f.q.after)
+		if err != nil {
+			return err
+		}
+		order = order[from:]
+	}
+	var places []int64
+	for i, slot := range order {
+		if c.slots.has(slot) {
+			places = append(places, entryPlace(c.segment, slot))
+		}
+		if len(places) == 0 || (len(places) < mostAtOnce/2 && i < len(order)-1) {
+			continue
+		}
+		if err := f.compare(ctx, places); err != nil || len(f.ids) >= f.q.limit {
+			return err
+		}
+		places = places[:0]
+	}
+	return nil
+}
+
+// order gives a segment's slots by name.
+func (t Tx) order(ctx context.Context, segment int64) ([]uint16, error) {
+	return one(ctx, t, "read segment", func(row scanner) ([]uint16, error) {
+		var text []byte
+		err := row.Scan(&text)
+		return parseSlots(text), err
+	}, `SELECT slots FROM search_segments WHERE id = $1`, segment)
+}
+
+// position is where in a segment's order something belongs: after all that come before it by name.
+func (t Tx) position(ctx context.Context, segment int64, order []uint16, at bookmark) (int, error) {
+	var failure error
+	n := sort.Search(len(order), func(i int) bool {
+		if failure != nil {
+			return true
+		}
+		var e entry
+		if e, failure = one(ctx, t, "read search entry", scanEntry, entryColumns+`WHERE place = $1`, entryPlace(segment, order[i])); failure != nil {
+			return true
+		}
+		return e.mark().compare(at) >= 0
+	})
+	return n, failure
+}
