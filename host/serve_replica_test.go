@@ -3,6 +3,9 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -36,6 +39,31 @@ func TestReplicasTellThemselvesApart(t *testing.T) {
 	}
 	if _, err := second.Stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A newer program asks for a schema this one can't live with: it stops by itself, and says why.
+func TestAHostTooOldForTheSchemaStops(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	site := hosttest.OpenSite(t, filepath.Join(dir, "understudy.db"))
+	serve := exec.CommandContext(t.Context(), hosttest.Program(t), "serve", "--listen", "127.0.0.1:0", "--data", dir, "--modules", filepath.Join(dir, "modules"))
+	var said bytes.Buffer
+	serve.Stderr = &said
+	out, err := serve.StdoutPipe()
+	if err == nil {
+		err = serve.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bufio.NewScanner(out).Scan() {
+		t.Fatal("it doesn't come up")
+	}
+	site.Exec(t, "UPDATE schema_least SET least = 9000")
+	_, _ = io.Copy(io.Discard, out) // until it ends
+	if err := serve.Wait(); err == nil || !strings.Contains(said.String(), "they must know migration 9000") {
+		t.Errorf("it ended with %v\n%s", err, said.String())
 	}
 }
 

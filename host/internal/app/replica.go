@@ -19,7 +19,7 @@ const (
 // last holder is silent is waited for, as long as it takes to be sure that nobody is there. Conflict
 // replica_name_taken once somebody is heard.
 func (a *App) JoinReplicas(ctx context.Context, r crm.Replica) error {
-	r.Version, r.Knows = a.version, store.Knows()
+	r.Version, r.Knows = a.version, a.store.Knows()
 	for told := (crm.Replica{}); ; {
 		held, err := a.claimReplica(ctx, r)
 		if err != nil {
@@ -62,8 +62,13 @@ func (a *App) claimReplica(ctx context.Context, r crm.Replica) (held crm.Replica
 }
 
 // SignReplica gives a sign of this process, and forgets replicas that are gone. Conflict
-// replica_name_lost when another process has the name by now: this one was silent too long.
+// replica_name_lost when another process has the name by now: this one was silent too long. Conflict
+// schema_too_new when a newer host wants a schema this one can't live with: it has left, and has to
+// stop.
 func (a *App) SignReplica(ctx context.Context) error {
+	if err := a.checkSchema(ctx); err != nil {
+		return err
+	}
 	r := a.replica.Load()
 	if r == nil {
 		return nil
@@ -85,6 +90,18 @@ func (a *App) SignReplica(ctx context.Context) error {
 	})
 	if err == nil && again {
 		a.joined.Add(1)
+	}
+	return err
+}
+
+// checkSchema sees to it that this process does nothing more before it says that it has left: whoever
+// waits for that goes on then.
+func (a *App) checkSchema(ctx context.Context) error {
+	err := a.store.CheckSchema(ctx)
+	if r := a.replica.Load(); r != nil && crm.KeyOf(err) == "schema_too_new" {
+		if left := a.store.Depart(ctx, *r); left != nil {
+			a.log.WarnContext(ctx, "give the replica's name back", "error", left) // it counts as gone soon
+		}
 	}
 	return err
 }

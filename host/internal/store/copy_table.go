@@ -54,6 +54,7 @@ var tables = []listedTable{
 	{"replicas", ofProcess},
 	{"module_replicas", ofProcess},
 	{"goose_db_version", ofSchema},
+	{"schema_least", ofSchema},
 }
 
 type listedTable struct {

@@ -1,6 +1,11 @@
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"testing/fstest"
+)
 
 // Listed are the tables by what becomes of them in a copy, for tests.
 func Listed() (copies, others []string) {
@@ -27,3 +32,22 @@ func ColumnsOf(ctx context.Context, s *Store, table string) ([]string, error) {
 
 // SplitSearchAt makes segments of the search index small, so that few rows fill many.
 func (s *Store) SplitSearchAt(entries int) { s.full = entries }
+
+// OpenNewer opens a database as a program of a newer version would that has one more migration.
+func OpenNewer(ctx context.Context, where, name, text string) (*Store, error) {
+	s, err := connect(where, "journal_mode(WAL)", "synchronous(NORMAL)")
+	if err != nil {
+		return nil, err
+	}
+	newer := fstest.MapFS{"migrations/" + name: {Data: []byte(text)}}
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	for _, name := range names {
+		known, readErr := migrations.ReadFile(name)
+		newer[name], err = &fstest.MapFile{Data: known}, errors.Join(err, readErr)
+	}
+	s.schema = newer
+	if err = errors.Join(err, s.migrate(ctx)); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}

@@ -22,8 +22,12 @@ import (
 var migrations embed.FS
 
 // migrate runs what has not been run yet, each file in its own transaction. On PostgreSQL a lock
-// lets one replica do it while the others wait.
+// lets one replica do it while the others wait. Conflict schema_too_new where a newer program has
+// been, and this one can't live with what it made.
 func (s *Store) migrate(ctx context.Context) error {
+	if err := s.CheckSchema(ctx); err != nil {
+		return err
+	}
 	list, err := s.migrations()
 	if err != nil {
 		return err
@@ -41,27 +45,20 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	undo, err := s.clearTheWay(ctx)
+	if err == nil {
+		_, err = provider.Up(ctx)
+	}
+	if err != nil {
+		undo()
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
 }
 
-// Knows is the number of the last migration this program has.
-func Knows() (last int64) {
-	names, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is well formed
-	for _, name := range names {
-		number, _, _ := strings.Cut(path.Base(name), "_")
-		if n, err := strconv.ParseInt(number, 10, 64); err == nil {
-			last = max(last, n)
-		}
-	}
-	return last
-}
-
 // migrations reads the files; a name starts with the version, "0001_first.sql".
 func (s *Store) migrations() ([]*goose.Migration, error) {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
+	names, err := fs.Glob(s.schema, "migrations/*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
 	}
@@ -72,7 +69,7 @@ func (s *Store) migrations() ([]*goose.Migration, error) {
 	}
 	var list []*goose.Migration
 	for _, name := range names {
-		text, err := migrations.ReadFile(name)
+		text, err := fs.ReadFile(s.schema, name)
 		if err != nil {
 			return nil, fmt.Errorf("read migration: %w", err)
 		}

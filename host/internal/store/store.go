@@ -7,8 +7,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -28,13 +31,17 @@ const (
 
 // Store is an open database. Its methods may be called from any goroutine.
 type Store struct {
-	engine Engine
-	read   *sql.DB
-	write  *sql.DB
-	reads  *prepared // over read
-	writes *prepared // over write, of SQLite only: PostgreSQL's driver does it by itself
-	chain  string    // of the Activity Log
-	full   int       // entries at which a segment of the search index is split
+	engine  Engine
+	read    *sql.DB
+	write   *sql.DB
+	reads   *prepared    // over read
+	writes  *prepared    // over write, of SQLite only: PostgreSQL's driver does it by itself
+	chain   string       // of the Activity Log
+	full    int          // entries at which a segment of the search index is split
+	schema  fs.FS        // holds migrations/
+	says    atomic.Int32 // 1 once the database is known to say what hosts have to know
+	writing sync.RWMutex // held for reading while something is written
+	barred  atomic.Bool  // its schema is too new
 }
 
 // Open opens the database at where, a PostgreSQL URL or the path of an SQLite file, and brings its
@@ -65,7 +72,7 @@ func connect(where string, pragmas ...string) (*Store, error) {
 		}
 		db.SetMaxOpenConns(20)
 		db.SetMaxIdleConns(20)
-		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db), chain: DefaultChain, full: segmentSlots}, nil
+		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db), chain: DefaultChain, full: segmentSlots, schema: migrations}, nil
 	}
 	dsn := fileAddress(where) + "?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
 	for _, p := range pragmas {
@@ -83,7 +90,7 @@ func connect(where string, pragmas ...string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read), writes: newPrepared(write), chain: DefaultChain, full: segmentSlots}, nil
+	return &Store{engine: SQLite, read: read, write: write, reads: newPrepared(read), writes: newPrepared(write), chain: DefaultChain, full: segmentSlots, schema: migrations}, nil
 }
 
 // fileAddress is how SQLite is told of a file: a folder's name may hold what means something else in an
@@ -130,6 +137,9 @@ type handle interface {
 
 // Read gives statements that read, each by itself.
 func (s *Store) Read() Tx {
+	if s.barred.Load() {
+		return Tx{db: barred{s.read}, engine: s.engine, chain: s.chain, full: s.full}
+	}
 	return Tx{db: s.reads, engine: s.engine, chain: s.chain, full: s.full}
 }
 
@@ -144,6 +154,11 @@ func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
 			do(kept)
 		}
 	}()
+	s.writing.RLock()
+	defer s.writing.RUnlock()
+	if s.barred.Load() {
+		return errBarred
+	}
 	tx, err := s.begin(ctx)
 	if err != nil {
 		return unavailable(fmt.Errorf("begin: %w", err))
