@@ -54,6 +54,7 @@ func TestTable(t *testing.T) {
 		{"Hook call", b.hook},
 		{"Pages", b.pages},
 		{"Session switches", b.switches},
+		{"Starts", b.starts},
 	} {
 		b.progress("%s", part.title)
 		if !t.Run(part.title, part.measure) {

@@ -184,8 +184,8 @@ func (s *site) people(ctx context.Context, tx store.Tx) error {
 
 var listens = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
-// serve runs the program; its log goes to a file.
-func (s *site) serve(t *testing.T, p plan) {
+// serve runs the program until the test ends or it is told to stop; its log goes to a file.
+func (s *site) serve(t *testing.T, p plan) (stop func()) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(s.data, "serve.log"))
 	if err != nil {
@@ -207,15 +207,17 @@ func (s *site) serve(t *testing.T, p plan) {
 	}
 	s.pid = cmd.Process.Pid
 	ended := make(chan struct{})
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		select {
 		case <-ended:
 		case <-time.After(15 * time.Second):
 			_ = cmd.Process.Kill()
+			<-ended
 		}
 		log.Close()
 	})
+	t.Cleanup(stop)
 	found := make(chan string, 1)
 	go func() {
 		lines := bufio.NewScanner(out)
@@ -239,6 +241,7 @@ func (s *site) serve(t *testing.T, p plan) {
 	case <-time.After(2 * time.Minute):
 		t.Fatal("the host is not ready after two minutes")
 	}
+	return stop
 }
 
 // install uploads, installs and activates a package.

@@ -98,9 +98,9 @@ type Manager struct {
 	registry         *prometheus.Registry
 	switches         *switchMeter
 	surface          atomic.Pointer[Surface]
-	kicked           chan struct{}      // somebody wants the loop to look at the modules
-	raised           chan struct{}      // the revision was raised, in whatever process
-	changed          chan struct{}      // something may be to be told to the other replicas
+	kicked           chan struct{} // somebody wants the loop to look at the modules
+	raised           chan struct{} // the revision was raised, in whatever process
+	changed          chan struct{} // something may be to be told to the other replicas
 	decidingRows     atomic.Pointer[decidingAt]
 	caught           atomic.Int64       // the revision up to which running modules' settings are known
 	catching         chan struct{}      // held by whoever finds out
