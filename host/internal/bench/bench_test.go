@@ -55,6 +55,7 @@ func TestTable(t *testing.T) {
 		{"Pages", b.pages},
 		{"Session switches", b.switches},
 		{"Starts", b.starts},
+		{"Many people", b.million},
 	} {
 		b.progress("%s", part.title)
 		if !t.Run(part.title, part.measure) {
