@@ -39,6 +39,7 @@ type commands struct {
 	DB      dbCommands     `cmd:"" name:"db" help:"Move an installation between databases."`
 	Seed    seedCommand    `cmd:"" help:"Add invented people, to try how the CRM does with many."`
 	Backup  backupCommand  `cmd:"" help:"Write everything there is into one file, while the CRM runs. Restore it with db copy."`
+	Doctor  doctorCommand  `cmd:"" help:"Look what is wrong with this installation, and say what to do."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
