@@ -26,6 +26,7 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/mail"
 	"github.com/understudy-crm/understudy/host/internal/module"
 	"github.com/understudy-crm/understudy/host/internal/store"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 	"github.com/understudy-crm/understudy/host/internal/web"
 )
 
@@ -238,11 +239,17 @@ func (f mailFlags) sender(s *site, log *slog.Logger) (*mail.Sender, error) {
 
 // logFlags say what is logged.
 type logFlags struct {
-	LogLevel slog.Level `help:"Least level logged: DEBUG, INFO, WARN or ERROR." env:"UNDERSTUDY_LOG_LEVEL" default:"INFO"`
+	LogLevel  slog.Level `help:"Least level logged: DEBUG, INFO, WARN or ERROR. Each request is a line of INFO, or of DEBUG where programs ask, or pages for their parts." env:"UNDERSTUDY_LOG_LEVEL" default:"INFO"`
+	LogFormat string     `name:"log.format" help:"What a line looks like: text for people, json for programs." env:"UNDERSTUDY_LOG_FORMAT" default:"text" enum:"text,json"`
 }
 
+// logger writes lines that say which request they come from, and who asked.
 func (f logFlags) logger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: f.LogLevel}))
+	options := &slog.HandlerOptions{Level: f.LogLevel}
+	if f.LogFormat == "json" {
+		return slog.New(trace.LogHandler(slog.NewJSONHandler(w, options)))
+	}
+	return slog.New(trace.LogHandler(slog.NewTextHandler(w, options)))
 }
 
 // site is the use cases and the modules over one database.

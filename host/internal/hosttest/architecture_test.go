@@ -25,14 +25,15 @@ var mayImport = map[string]struct {
 	ours   string // packages of this repository, "host/internal/*" for all below
 	others string // of the packages in `guarded`, those it may use
 }{
-	"host":                          {"host/internal/crm host/internal/store host/internal/app host/internal/mail host/internal/module host/internal/web sdk/manifest", "os syscall log log/slog net net/http golang.org/x/sys"},
+	"host":                          {"host/internal/crm host/internal/store host/internal/trace host/internal/app host/internal/mail host/internal/module host/internal/web sdk/manifest", "os syscall log log/slog net net/http golang.org/x/sys"},
 	"host/internal/crm":             {"", ""},
 	"host/internal/store":           {"host/internal/crm", "database/sql os log/slog modernc.org/sqlite github.com/jackc/pgx github.com/pressly/goose"},
 	"host/internal/app":             {"host/internal/crm host/internal/store", "log/slog"},
 	"host/internal/mail":            {"host/internal/crm host/internal/app", "log/slog net github.com/wneessen/go-mail"},
 	"host/internal/module":          {"host/internal/crm host/internal/app host/internal/module/launcher proto proto/understudy/module/v1 sdk/manifest", "os os/exec syscall unsafe log/slog net net/http golang.org/x/sys github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog google.golang.org/grpc google.golang.org/protobuf github.com/landlock-lsm github.com/prometheus"},
+	"host/internal/trace":           {"host/internal/crm", "log/slog"},
 	"host/internal/module/launcher": {"", "syscall unsafe golang.org/x/sys"},
-	"host/internal/web":             {"host/internal/crm host/internal/app host/internal/module", "os log/slog net net/http html/template github.com/gorilla/sessions github.com/prometheus"},
+	"host/internal/web":             {"host/internal/crm host/internal/app host/internal/module host/internal/trace", "os log/slog net net/http html/template github.com/gorilla/sessions github.com/prometheus"},
 	"host/internal/hosttest":        {"host/internal/* sdk sdk/manifest sdk/sdktest", "database/sql os os/exec syscall log/slog net net/http github.com/jackc/pgx github.com/chromedp"},
 
 	// Measures, in its tests alone; the baselines in bench/ are Go modules of their own.

@@ -126,7 +126,7 @@ func (g *gate) fault(what, requestID string, err error) error {
 		return &crm.Error{Kind: crm.Unavailable, Key: "module_call_cancelled", Args: map[string]any{"Module": g.name}, Err: err}
 	}
 	g.log.add("error", what+": "+status.Convert(err).Message()+" ("+code.String()+")", requestID)
-	g.log.host.Log(context.Background(), slog.LevelWarn, "module call failed", "call", what, "code", code.String(), "request_id", requestID, "error", err)
+	g.log.host.Log(context.Background(), slog.LevelWarn, "module call failed", "call", what, "code", code.String(), "request", requestID, "error", err)
 	select {
 	case <-g.gone:
 		return notRunning(g.name)

@@ -43,6 +43,6 @@ func (a *attachment) end(err error) error {
 	if !v.answered {
 		return err
 	}
-	v.log.WarnContext(v.r.Context(), "a file was cut off", "file", a.name, "request", v.client.RequestID, "error", err)
+	v.log.WarnContext(v.r.Context(), "a file was cut off", "file", a.name, "error", err)
 	panic(http.ErrAbortHandler)
 }

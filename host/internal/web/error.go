@@ -28,7 +28,7 @@ func (v *visit) renderError(status int, sentence string, cause error) {
 		return
 	}
 	if err := v.tryErrorPage(status, sentence, cause); err != nil {
-		v.log.ErrorContext(v.r.Context(), "the error page failed", "request", v.client.RequestID, "error", err)
+		v.log.ErrorContext(v.r.Context(), "the error page failed", "error", err)
 		v.renderBareError(status, sentence)
 	}
 }

@@ -3,12 +3,15 @@ package web
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 )
 
 // The largest bodies taken, in bytes.
@@ -20,8 +23,11 @@ const (
 // serve is the one way every request goes: act answers it, and what an error becomes. rt is nil for
 // an unknown address, and for a method the address doesn't know.
 func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, act func(*visit) error) {
-	v := &visit{server: s, w: w, r: r, route: rt, client: s.clientOf(r, rt)}
+	v := &visit{server: s, route: rt, client: s.clientOf(r, rt), out: watchedWriter{ResponseWriter: w}, began: time.Now()}
+	v.w, v.request.Client = &v.out, v.client
+	v.r = r.WithContext(trace.With(r.Context(), &v.request))
 	w.Header().Set("X-Request-Id", v.client.RequestID)
+	defer v.logAnswer()
 	defer v.removeFiles()
 	v.limitTime()
 	defer v.notePage()
@@ -39,6 +45,29 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, act fu
 	}
 }
 
+// logAnswer writes the request's one line, which names its route and never its address: that may hold
+// a secret. What is asked for by each page, or by programs every few seconds, is told to who looks closer.
+func (v *visit) logAnswer() {
+	level, route, ctx := slog.LevelInfo, "none", v.r.Context()
+	if v.route != nil {
+		route = v.route.pattern
+		if v.route.need.static {
+			level = slog.LevelDebug
+		}
+	}
+	if !v.log.Enabled(ctx, level) {
+		return
+	}
+	attributes := []slog.Attr{
+		slog.String("method", clip(v.r.Method, 20)), slog.String("route", route), slog.Int("status", v.out.status),
+		slog.Float64("ms", float64(time.Since(v.began).Microseconds())/1000), slog.String("client", v.client.IP),
+	}
+	if v.route != nil && v.route.need.perPage {
+		attributes = append(attributes, slog.String("module", v.r.PathValue("module")))
+	}
+	v.log.LogAttrs(ctx, level, "request", attributes...)
+}
+
 // removeFiles takes away the files a form was parsed into: net/http knows only its own request, and
 // v.r is a copy of it.
 func (v *visit) removeFiles() {
@@ -46,7 +75,7 @@ func (v *visit) removeFiles() {
 		return
 	}
 	if err := v.r.MultipartForm.RemoveAll(); err != nil {
-		v.log.WarnContext(v.r.Context(), "remove the files of a form", "request", v.client.RequestID, "error", err)
+		v.log.WarnContext(v.r.Context(), "remove the files of a form", "error", err)
 	}
 }
 
@@ -213,7 +242,7 @@ func statusOf(err error) int {
 func (v *visit) fail(err error) {
 	status := statusOf(err)
 	if status >= 500 {
-		v.log.ErrorContext(v.r.Context(), "request failed", "method", v.r.Method, "path", v.r.URL.Path, "request", v.client.RequestID, "error", err)
+		v.log.ErrorContext(v.r.Context(), "request failed", "doing", v.client.Doing, "error", err)
 	}
 	if v.answered {
 		return

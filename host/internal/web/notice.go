@@ -22,7 +22,7 @@ func (p *Page) addAccountNotices() {
 	}
 	list, err := v.app.Notices(v.r.Context(), v.who)
 	if err != nil {
-		v.log.WarnContext(v.r.Context(), "notices are not shown", "request", v.client.RequestID, "error", err)
+		v.log.WarnContext(v.r.Context(), "notices are not shown", "error", err)
 	}
 	for _, n := range list {
 		told := accountNotice{AccountNotice: n, Text: v.noticeText(p.Language, n)}

@@ -132,7 +132,7 @@ func (p *Page) addNotices() {
 	if v.notice.Key != "" {
 		p.Notices = append(p.Notices, v.languages.withArgs(v.actorLanguage(), "notice_"+v.notice.Key, filling(v.notice.Args)))
 		if err := v.app.NoticeShown(v.r.Context(), v.who); err != nil {
-			v.log.WarnContext(v.r.Context(), "a notice will be shown again", "request", v.client.RequestID, "error", err)
+			v.log.WarnContext(v.r.Context(), "a notice will be shown again", "error", err)
 		}
 		v.notice = crm.Notice{}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 )
 
 // The names of our cookies. The session's holds a random secret and nothing else.
@@ -31,8 +32,6 @@ type resolver interface {
 	Resolve(ctx context.Context, secret string, client crm.Client) (app.Resolution, error)
 }
 
-type clientKey struct{}
-
 func newSessionStore(a resolver, base string) *sessionStore {
 	return &sessionStore{app: a, options: sessions.Options{Path: base + "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}}
 }
@@ -51,7 +50,10 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	if cookie, err := r.Cookie(name); err == nil {
 		session.ID = cookie.Value
 	}
-	client, _ := r.Context().Value(clientKey{}).(crm.Client)
+	var client crm.Client
+	if request := trace.Of(r.Context()); request != nil {
+		client = request.Client
+	}
 	resolution, err := s.app.Resolve(r.Context(), session.ID, client)
 	session.IsNew = !resolution.Who.SignedIn()
 	session.Values[resolutionKey{}] = resolution
@@ -67,7 +69,6 @@ func (s *sessionStore) Save(_ *http.Request, w http.ResponseWriter, session *ses
 // resolve finds out who comes. A new secret goes out at once; an unknown one stays in its cookie,
 // for another tab may have been given a newer one this moment.
 func (v *visit) resolve() error {
-	v.r = v.r.WithContext(context.WithValue(v.r.Context(), clientKey{}, v.client))
 	session, err := v.sessions.Get(v.r, sessionCookie)
 	if err != nil {
 		return err
@@ -75,6 +76,7 @@ func (v *visit) resolve() error {
 	resolution, _ := session.Values[resolutionKey{}].(app.Resolution)
 	v.who, v.notice, v.unread = resolution.Who, resolution.Notice, resolution.Unread
 	v.who.Client = v.client
+	v.request.SetWho(v.who)
 	if resolution.NewSecret != "" {
 		v.ended = true
 		if err := v.setSecret(resolution.NewSecret); err != nil {

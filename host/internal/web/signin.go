@@ -92,6 +92,7 @@ func (v *visit) signIn(area crm.Area) error {
 		return err
 	}
 	v.who, v.lang = who, ""
+	v.request.SetWho(who)
 	if kept != "" {
 		return v.showKept(kept)
 	}

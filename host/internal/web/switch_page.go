@@ -24,8 +24,7 @@ func addressOf(r *http.Request, rt *route) string {
 // watchPage makes ready for notePage.
 func (v *visit) watchPage() {
 	if v.route != nil && v.r.Method == get && v.who.Session.Switched() {
-		v.watched = &watchedWriter{ResponseWriter: v.w}
-		v.w = v.watched
+		v.watched = true
 	}
 }
 
@@ -33,10 +32,10 @@ func (v *visit) watchPage() {
 // page, a piece of one or a file, whatever the browser says of itself. What only leads elsewhere is
 // none, and an address nobody answers neither.
 func (v *visit) notePage() {
-	if v.watched == nil {
+	if !v.watched {
 		return
 	}
-	switch status := v.watched.status; {
+	switch status := v.out.status; {
 	case status == 0, status == http.StatusNoContent, status == http.StatusNotModified:
 	case status < 400 && v.w.Header().Get("Location") != "":
 	default: // a module may answer by any status, and a browser shows what came with it

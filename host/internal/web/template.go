@@ -111,7 +111,7 @@ func (v *visit) render(status int, name string, data view) error {
 	v.w.WriteHeader(status)
 	_, err := buf.WriteTo(v.w)
 	if err != nil {
-		v.log.DebugContext(v.r.Context(), "the browser went away", "request", v.client.RequestID, "error", err)
+		v.log.DebugContext(v.r.Context(), "the browser went away", "error", err)
 	}
 	return nil
 }

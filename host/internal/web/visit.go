@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 )
 
 // visit is one request with all that is known about it. A handler reads from it, acts through the
@@ -28,9 +29,12 @@ type visit struct {
 	lang     string
 	body     []byte // of a module's page, as it came
 	answered bool
-	watched  *watchedWriter // of a switched session's page, see notePage
-	title    string         // of the page that was drawn
-	ended    bool           // the switch of this session has ended by itself, under the visitor's hands
+	watched  bool          // a switched session's page, see notePage
+	out      watchedWriter // what w is
+	request  trace.Request // what the log says of it
+	began    time.Time
+	title    string // of the page that was drawn
+	ended    bool   // the switch of this session has ended by itself, under the visitor's hands
 }
 
 // text is a sentence of the host in the page's language.
@@ -114,7 +118,7 @@ func (v *visit) limitTime() {
 // deadline sets a bound where the connection knows of any.
 func (v *visit) deadline(set func(time.Time) error, at time.Time) {
 	if err := set(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		v.log.DebugContext(v.r.Context(), "set a deadline", "request", v.client.RequestID, "error", err)
+		v.log.DebugContext(v.r.Context(), "set a deadline", "error", err)
 	}
 }
 

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"html"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/understudy-crm/understudy/host/internal/hosttest"
+)
+
+// logLine is one request's line in the log.
+type logLine struct {
+	Level, Msg, Method, Route, Request, Actor, Subject, Client, Module string
+	Status                                                             int
+	MS                                                                 float64
+	Switch                                                             int64
+}
+
+// logged waits for the line of a request.
+func logged(t *testing.T, p *hosttest.Process, request string) logLine {
+	t.Helper()
+	var found logLine
+	hosttest.Eventually(t, 5*time.Second, "request "+request+" is logged", func() bool {
+		for line := range strings.Lines(p.Output()) {
+			var l logLine
+			if json.Unmarshal([]byte(line), &l) == nil && l.Request == request && l.Msg == "request" {
+				found = l
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// Each request is a line that says what was asked, what came of it and who stands behind it, by the
+// number its answer carries. Nothing in it, or in any other line, opens a door.
+func TestEachRequestIsALineWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	d := runDemo(t, "--log.format", "json", "--log-level", "DEBUG")
+	c := newClient(t, d)
+	signIn := c.send(http.MethodPost, "/admin/login", url.Values{"email": {ann}, "password": {demoPassword}}, nil)
+	c.want(signIn, http.StatusSeeOther)
+	secrets := []string{demoPassword, c.secret(), c.token()}
+
+	line := logged(t, d.Process, signIn.Header.Get("X-Request-Id"))
+	if line.Method != http.MethodPost || line.Route != "/admin/login" || line.Status != 303 || line.Actor != "staff:1" || line.Subject != "staff:1" || line.Switch != 0 || line.Client != "127.0.0.1" || line.MS <= 0 || line.Level != "INFO" {
+		t.Errorf("the sign-in: %+v", line)
+	}
+	if line := logged(t, d.Process, c.anybody().get("/admin/staff?q=unsaid-term").Header.Get("X-Request-Id")); line.Route != "/admin/staff" || line.Status != 303 || line.Actor != "" {
+		t.Errorf("a stranger: %+v", line)
+	}
+	if line := logged(t, d.Process, c.get("/nowhere/unsaid-path").Header.Get("X-Request-Id")); line.Route != "none" || line.Status != 404 {
+		t.Errorf("an unknown address: %+v", line)
+	}
+	if line := logged(t, d.Process, c.get("/healthz").Header.Get("X-Request-Id")); line.Route != "/healthz" || line.Level != "DEBUG" {
+		t.Errorf("a program's: %+v", line)
+	}
+	link := regexp.MustCompile(`/password/([A-Za-z0-9_-]+)`).FindStringSubmatch(c.post("/admin/contacts/1/password-link").Body)
+	if link == nil {
+		t.Fatal("no link for a password")
+	}
+	secrets = append(secrets, link[1])
+	if line := logged(t, d.Process, c.anybody().get(link[0]).Header.Get("X-Request-Id")); line.Route != "/password/{token}" || line.Status != 200 {
+		t.Errorf("a link for a password: %+v", line)
+	}
+	c.want(c.post("/session/switch", "target", "contact:1", "reason", "unsaid-reason"), http.StatusSeeOther)
+	secrets = append(secrets, c.secret(), c.token())
+	if line := logged(t, d.Process, c.get("/").Header.Get("X-Request-Id")); line.Route != "/{$}" || line.Actor != "staff:1" || line.Subject != "contact:1" || line.Switch == 0 {
+		t.Errorf("under a borrowed name: %+v", line)
+	}
+	c.want(c.post("/session/restore"), http.StatusSeeOther)
+	page := c.get("/admin/m/impersonation/log?user=unsaid-term")
+	if line := logged(t, d.Process, page.Header.Get("X-Request-Id")); line.Route != "/admin/m/{module}/{path...}" || line.Module != "impersonation" || line.Status != 200 {
+		t.Errorf("a module's page: %+v", line)
+	}
+	all := d.Output()
+	_, all, _ = strings.Cut(all, "Ctrl-C ends it.") // the demo's welcome tells the password
+	for _, secret := range append(secrets, "unsaid-term", "unsaid-path", "unsaid-reason") {
+		if secret == "" || strings.Contains(all, html.UnescapeString(secret)) {
+			t.Errorf("the log has %q", secret)
+		}
+	}
+}
+
+// What people read by default is text, and a setting nobody knows is refused.
+func TestTheLogIsTextForPeople(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	p := hosttest.StartProgram(t, "demo", "--bare", "--listen", "127.0.0.1:0", "--data", data)
+	wantStatus(t, p.Address+"/admin/login", http.StatusOK)
+	hosttest.Eventually(t, 5*time.Second, "a line of text", func() bool {
+		return regexp.MustCompile(`level=INFO msg=request method=GET route=/admin/login status=200 ms=[0-9.]+ client=127\.0\.0\.1 request=[a-z0-9]{16}\n`).MatchString(p.Output())
+	})
+}
