@@ -11,7 +11,7 @@ import (
 // Sweep closes what nobody came back for: sessions past their time, switches past theirs, and
 // switches whose session is gone. It is called now and then; no answer depends on it.
 func (a *App) Sweep(ctx context.Context) error {
-	now := a.Now()
+	ctx, now := store.Patient(ctx), a.Now()
 	_ = a.clock.look(a.clock.read()) // CheckSwitching tells of it
 	for _, sweep := range []func(context.Context, store.Tx, time.Time) error{a.sweepSessions, a.sweepOverdue, a.sweepLost, a.sweepRest, a.sweepModuleLogs, a.sweepAudit, a.sweepNotices, a.sweepPages} {
 		if err := a.store.Write(ctx, func(tx store.Tx) error { return sweep(ctx, tx, now) }); err != nil {

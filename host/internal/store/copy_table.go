@@ -79,11 +79,15 @@ const unfinished = "unfinished_copy"
 
 // listTables names a database's tables; those in which SQLite keeps its own books are left out.
 func listTables(ctx context.Context, db handle, engine Engine) ([]string, error) {
+	return all(ctx, Tx{db: db, engine: engine}, "list tables", func(row scanner) (name string, err error) { return name, row.Scan(&name) }, tablesQuery(engine))
+}
+
+func tablesQuery(engine Engine) string {
 	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name`
 	if engine == PostgreSQL {
 		query = `SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename`
 	}
-	return all(ctx, Tx{db: db, engine: engine}, "list tables", func(row scanner) (name string, err error) { return name, row.Scan(&name) }, query)
+	return query
 }
 
 func isOfProcess(name string) bool {

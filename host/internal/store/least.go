@@ -76,13 +76,13 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 
 // Depart gives a process' name back although its Store is barred.
 func (s *Store) Depart(ctx context.Context, r crm.Replica) error {
-	return Tx{db: s.write, engine: s.engine}.LeaveReplica(ctx, r)
+	return Tx{db: s.write, engine: s.engine, pulse: s.pulse}.LeaveReplica(ctx, r)
 }
 
 // least reads what hosts have to know; 0 where nothing says it.
 func (s *Store) least(ctx context.Context) (int64, error) {
 	if s.says.Load() == 0 {
-		names, err := listTables(ctx, s.read, s.engine)
+		names, err := all(ctx, s.near(), "list tables", func(row scanner) (name string, err error) { return name, row.Scan(&name) }, tablesQuery(s.engine))
 		if err != nil {
 			return 0, err
 		}
@@ -91,7 +91,7 @@ func (s *Store) least(ctx context.Context) (int64, error) {
 		}
 		s.says.Store(1)
 	}
-	return Tx{db: s.read, engine: s.engine}.count(ctx, `SELECT least FROM schema_least WHERE id = 1`)
+	return s.near().count(ctx, `SELECT least FROM schema_least WHERE id = 1`)
 }
 
 // clearTheWay has hosts stop that can't live with what is about to be migrated, and waits until they
@@ -141,6 +141,9 @@ func (s *Store) awaitOlder(ctx context.Context, least int64) error {
 		}
 	}
 }
+
+// near reads whether barred or not.
+func (s *Store) near() Tx { return Tx{db: s.read, engine: s.engine, pulse: s.pulse} }
 
 var errBarred = unavailable(errors.New("the database's schema is too new for this host"))
 

@@ -80,6 +80,9 @@ func (s *Store) migrations() ([]*goose.Migration, error) {
 		}
 		statements := words.Replace(string(text))
 		list = append(list, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+			if err := s.takeTime(ctx, tx); err != nil {
+				return err
+			}
 			_, err := tx.ExecContext(ctx, statements)
 			return err
 		}}, nil))

@@ -101,10 +101,12 @@ func (p *prepared) keep(query string, s *sql.Stmt) *sql.Stmt {
 // within gives the statement for use in the transaction, nil when it isn't prepared yet.
 func (t preparedTx) within(ctx context.Context, query string) *sql.Stmt {
 	t.p.mu.Lock()
-	defer t.p.mu.Unlock()
-	if s := t.p.by[query]; s != nil {
-		return t.StmtContext(ctx, s)
+	s := t.p.by[query]
+	if s != nil {
+		t.p.mu.Unlock()
+		return t.StmtContext(ctx, s) // not under the lock: it may ask the database
 	}
+	defer t.p.mu.Unlock()
 	if len(t.p.by)+len(t.p.wanted) < maxPrepared && !slices.Contains(t.p.wanted, query) {
 		t.p.wanted = append(t.p.wanted, query)
 	}

@@ -26,6 +26,7 @@ func (s *Store) readySearch(ctx context.Context) error {
 // RebuildSearch makes the index of people and companies anew, in one transaction. Who searches
 // meanwhile is answered without it, slowly.
 func (s *Store) RebuildSearch(ctx context.Context) error {
+	ctx = Patient(ctx)
 	return s.Write(ctx, func(t Tx) error {
 		if err := t.lockSearch(ctx); err != nil {
 			return err

@@ -14,8 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "modernc.org/sqlite"             // the driver "sqlite"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
@@ -39,6 +38,7 @@ type Store struct {
 	chain   string       // of the Activity Log
 	full    int          // entries at which a segment of the search index is split
 	schema  fs.FS        // holds migrations/
+	pulse   *pulse       // nil for SQLite, which is never far away
 	says    atomic.Int32 // 1 once the database is known to say what hosts have to know
 	writing sync.RWMutex // held for reading while something is written
 	barred  atomic.Bool  // its schema is too new
@@ -66,13 +66,7 @@ func Open(ctx context.Context, where, synchronous string) (*Store, error) {
 // connect opens a database; the pragmas are for SQLite alone.
 func connect(where string, pragmas ...string) (*Store, error) {
 	if isPostgres(where) {
-		db, err := sql.Open("pgx", where)
-		if err != nil {
-			return nil, err
-		}
-		db.SetMaxOpenConns(20)
-		db.SetMaxIdleConns(20)
-		return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db), chain: DefaultChain, full: segmentSlots, schema: migrations}, nil
+		return connectPostgres(where)
 	}
 	dsn := fileAddress(where) + "?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
 	for _, p := range pragmas {
@@ -123,6 +117,7 @@ type Tx struct {
 	touched *touched          // indexed at the end; nil outside a transaction
 	full    int               // as the Store's
 	after   *[]func(bool)     // called at the very end; nil outside a transaction
+	pulse   *pulse            // nil where nothing is limited
 }
 
 // Then calls do once the transaction has ended, with whether it was kept. It must not fail, nor use
@@ -140,7 +135,7 @@ func (s *Store) Read() Tx {
 	if s.barred.Load() {
 		return Tx{db: barred{s.read}, engine: s.engine, chain: s.chain, full: s.full}
 	}
-	return Tx{db: s.reads, engine: s.engine, chain: s.chain, full: s.full}
+	return Tx{db: s.reads, engine: s.engine, chain: s.chain, full: s.full, pulse: s.pulse}
 }
 
 // Write runs do in one transaction: all of it is kept when do returns nil, nothing otherwise.
@@ -164,7 +159,7 @@ func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
 		return unavailable(fmt.Errorf("begin: %w", err))
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, before one its error adds nothing
-	t := Tx{db: tx, engine: s.engine, chain: s.chain, audits: new([]crm.AuditEntry), touched: &touched{}, full: s.full, after: &after}
+	t := Tx{db: tx, engine: s.engine, chain: s.chain, audits: new([]crm.AuditEntry), touched: &touched{}, full: s.full, pulse: s.pulse, after: &after}
 	if err := do(t); err != nil {
 		return err
 	}
@@ -192,7 +187,7 @@ func (t Tx) snapshot(ctx context.Context, do func(Tx) error) error {
 	if t.engine == PostgreSQL {
 		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
-	tx, err := reads.begin(ctx, options)
+	tx, err := boundBegin(ctx, t.pulse, func(ctx context.Context) (preparedTx, error) { return reads.begin(ctx, options) })
 	if err != nil {
 		return unavailable(fmt.Errorf("begin to read: %w", err))
 	}
@@ -212,7 +207,14 @@ func (s *Store) begin(ctx context.Context) (transaction, error) {
 	if s.writes != nil {
 		return s.writes.begin(ctx, nil)
 	}
-	return s.write.BeginTx(ctx, nil)
+	tx, err := boundBegin(ctx, s.pulse, func(ctx context.Context) (*sql.Tx, error) { return s.write.BeginTx(ctx, nil) })
+	if err != nil || !patient(ctx) {
+		return tx, err
+	}
+	if err := s.takePatience(ctx, tx); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
 }
 
 // unavailable marks an error of the database itself: never an answer about anybody's rights.
@@ -236,13 +238,17 @@ func failed(what string, err error) error {
 }
 
 func (t Tx) exec(ctx context.Context, what, query string, args ...any) error {
+	ctx, done := t.bound(ctx)
 	_, err := t.db.ExecContext(ctx, query, args...)
+	done(err)
 	return failed(what, err)
 }
 
 // changed runs a statement and tells whether it touched a row.
 func (t Tx) changed(ctx context.Context, what, query string, args ...any) (bool, error) {
+	ctx, done := t.bound(ctx)
 	result, err := t.db.ExecContext(ctx, query, args...)
+	done(err)
 	if err != nil {
 		return false, failed(what, err)
 	}
@@ -253,7 +259,9 @@ func (t Tx) changed(ctx context.Context, what, query string, args ...any) (bool,
 // id runs an INSERT … RETURNING id.
 func (t Tx) id(ctx context.Context, what, query string, args ...any) (int64, error) {
 	var id int64
+	ctx, done := t.bound(ctx)
 	err := t.db.QueryRowContext(ctx, query, args...).Scan(&id)
+	done(err)
 	return id, failed(what, err)
 }
 
@@ -261,25 +269,34 @@ type scanner interface{ Scan(dest ...any) error }
 
 // all runs a query and reads every row.
 func all[T any](ctx context.Context, t Tx, what string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	ctx, done := t.bound(ctx)
+	list, err := allRows(ctx, t, scan, query, args...)
+	done(err)
+	return list, failed(what, err)
+}
+
+func allRows[T any](ctx context.Context, t Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := t.db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, failed(what, err)
+		return nil, err
 	}
 	defer rows.Close()
 	var list []T
 	for rows.Next() {
 		row, err := scan(rows)
 		if err != nil {
-			return nil, failed(what, err)
+			return nil, err
 		}
 		list = append(list, row)
 	}
-	return list, failed(what, rows.Err())
+	return list, rows.Err()
 }
 
 // one runs a query and reads its only row, NotFound when there is none.
 func one[T any](ctx context.Context, t Tx, what string, scan func(scanner) (T, error), query string, args ...any) (T, error) {
+	ctx, done := t.bound(ctx)
 	row, err := scan(t.db.QueryRowContext(ctx, query, args...))
+	done(err)
 	return row, failed(what, err)
 }
 
