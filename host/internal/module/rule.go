@@ -23,6 +23,29 @@ type view struct {
 	settings map[string]string
 }
 
+// Sight is all that rules may know of a viewer: two with the same see the same of a Surface, in words
+// of the same language.
+type Sight struct {
+	area                                     crm.Area
+	language                                 string
+	kind                                     crm.AccountKind
+	active, administrator, primary, switched bool
+	capabilities                             string
+}
+
+// Sight is the viewer's.
+func (v Viewer) Sight() Sight {
+	subject := v.Who.Subject
+	s := Sight{
+		area: v.Area, language: v.Language, kind: subject.Key.Kind, active: subject.Active,
+		administrator: subject.Administrator, primary: subject.Primary, switched: v.Who.Switched(),
+	}
+	if len(subject.Capabilities) > 0 {
+		s.capabilities = subject.Capabilities.String()
+	}
+	return s
+}
+
 // scope is what a module's rules may speak of.
 type scope struct {
 	capabilities map[string]crm.Capability // by key

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"html/template"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -28,7 +29,7 @@ var assetFiles embed.FS
 type assets struct {
 	root  string // "/assets/<version>/", with the base before it
 	files map[string]asset
-	icons map[string]bool
+	icons map[string]template.HTML // drawn
 }
 
 type asset struct {
@@ -59,7 +60,10 @@ func loadAssets(base string) (*assets, error) {
 		return nil, err
 	}
 	a.root = base + "/assets/" + hex.EncodeToString(all.Sum(nil))[:12] + "/"
-	a.icons = iconsOf(a.files["vendor/icons.svg"].plain)
+	a.icons = map[string]template.HTML{}
+	for name := range iconsOf(a.files["vendor/icons.svg"].plain) {
+		a.icons[name] = a.drawIcon(name)
+	}
 	return a, nil
 }
 

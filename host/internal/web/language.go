@@ -18,12 +18,13 @@ import (
 //go:embed languages/*.json
 var languageFiles embed.FS
 
-// languages finds sentences. Those without arguments are looked up in a plain map: a page asks for
-// dozens of them.
+// languages finds sentences. Those without arguments are looked up in a plain map, and those with
+// plain gaps are cut up once: a page asks for dozens of them.
 type languages struct {
 	bundle     *i18n.Bundle
 	localizers map[string]*i18n.Localizer
 	fixed      map[string]map[string]string
+	patterns   map[string]map[string]pattern
 	tags       []language.Tag
 	matcher    language.Matcher
 }
@@ -38,6 +39,7 @@ func loadLanguages() (*languages, error) {
 		bundle:     i18n.NewBundle(language.English),
 		localizers: map[string]*i18n.Localizer{},
 		fixed:      map[string]map[string]string{},
+		patterns:   map[string]map[string]pattern{},
 	}
 	l.bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
 	entries, err := languageFiles.ReadDir("languages")
@@ -63,10 +65,15 @@ func loadLanguages() (*languages, error) {
 func (l *languages) add(file *i18n.MessageFile) {
 	tag := file.Tag.String()
 	l.localizers[tag] = i18n.NewLocalizer(l.bundle, tag)
-	l.fixed[tag] = map[string]string{}
+	l.fixed[tag], l.patterns[tag] = map[string]string{}, map[string]pattern{}
 	for _, m := range file.Messages {
-		if m.One == "" && !strings.Contains(m.Other, "{{") {
+		if m.One != "" {
+			continue // its form depends on a number
+		}
+		if !strings.Contains(m.Other, "{{") {
 			l.fixed[tag][m.ID] = m.Other
+		} else if p, plain := cutPattern(m.Other); plain {
+			l.patterns[tag][m.ID] = p
 		}
 	}
 }
@@ -87,6 +94,11 @@ func (l *languages) text(tag, key string, pairs ...any) string {
 }
 
 func (l *languages) withArgs(tag, key string, args map[string]any) string {
+	if p, known := l.patterns[tag][key]; known {
+		if text, filled := p.fill(tag, args); filled {
+			return text
+		}
+	}
 	localizer := l.localizers[tag]
 	if localizer == nil {
 		localizer = l.localizers["en"]
@@ -103,16 +115,20 @@ func (l *languages) withArgs(tag, key string, args map[string]any) string {
 func (l *languages) readable(tag string, args map[string]any) map[string]any {
 	out := make(map[string]any, len(args))
 	for name, value := range args {
-		switch value := value.(type) {
-		case []string:
-			out[name] = isolate(tag, strings.Join(value, ", "))
-		case string:
-			out[name] = isolate(tag, value)
-		default:
-			out[name] = value
-		}
+		out[name] = readable(tag, value)
 	}
 	return out
+}
+
+func readable(tag string, value any) any {
+	switch value := value.(type) {
+	case []string:
+		return isolate(tag, strings.Join(value, ", "))
+	case string:
+		return isolate(tag, value)
+	default:
+		return value
+	}
 }
 
 func isolate(tag, s string) string {
@@ -159,9 +175,13 @@ func (l *languages) choices() []languageChoice {
 
 // direction is how a language is written: "ltr" or "rtl".
 func direction(tag string) string {
-	base, _ := language.Make(tag).Base()
-	switch base.String() {
-	case "ar", "he", "fa", "ur", "yi", "ps", "sd", "ug", "dv":
+	base := tag
+	if len(tag) != len("en") { // a bare language needs no parsing
+		parsed, _ := language.Make(tag).Base()
+		base = parsed.String()
+	}
+	switch base {
+	case "ar", "he", "iw", "ji", "fa", "ur", "yi", "ps", "sd", "ug", "dv":
 		return "rtl"
 	}
 	return "ltr"
@@ -182,7 +202,10 @@ func (v *visit) actorLanguage() string {
 	if !v.who.Switched() {
 		return v.language()
 	}
-	return v.languages.match(v.who.Actor.Language, v.browserLanguage(), v.site().language, "en")
+	if v.actorLang == "" {
+		v.actorLang = v.languages.match(v.who.Actor.Language, v.browserLanguage(), v.site().language, "en")
+	}
+	return v.actorLang
 }
 
 // browserLanguage is what the browser asks for.

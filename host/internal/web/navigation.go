@@ -65,27 +65,6 @@ func (v *visit) viewer(language string) module.Viewer {
 	return module.Viewer{Who: v.who, Area: v.who.Area(), Language: language}
 }
 
-// navbar is what modules put on the bar, taken from the snapshot without asking any of them. The
-// way back speaks the actor's language, the rest the page's.
-func (v *visit) navbar() []navItem {
-	page, actor := v.moduleLanguage(), v.actorModuleLanguage()
-	var items []navItem
-	for _, item := range v.modules.Surface().Navbar(v.viewer(page)) {
-		if !item.Restore || actor == page {
-			items = append(items, v.navItem(item, page))
-		}
-	}
-	if actor == page {
-		return items
-	}
-	for _, item := range v.modules.Surface().Navbar(v.viewer(actor)) {
-		if item.Restore {
-			items = append(items, v.navItem(item, actor))
-		}
-	}
-	return items
-}
-
 func (v *visit) navItem(item module.NavbarItem, language string) navItem {
 	if item.Href != "" {
 		item.Href = v.path(item.Href)
@@ -97,7 +76,7 @@ func (v *visit) navItem(item module.NavbarItem, language string) navItem {
 }
 
 // banner is nil unless the session is switched.
-func (v *visit) banner(navbar []navItem) *banner {
+func (v *visit) banner(bar []barPart) *banner {
 	if !v.who.Switched() {
 		return nil
 	}
@@ -119,8 +98,8 @@ func (v *visit) banner(navbar []navItem) *banner {
 		b.MoreRights = say("banner_more_rights")
 		b.Text = say("banner_text_read_only", "Actor", v.who.Actor.Name, "Subject", v.who.Subject.Title())
 	}
-	for _, item := range navbar {
-		if item.Restore {
+	for _, part := range bar {
+		if part.Restore {
 			b.Restore = ""
 		}
 	}

@@ -26,7 +26,7 @@ type Page struct {
 	Who      crm.Who
 	Initials string
 	Menu     []menuItem
-	Navbar   []navItem
+	Navbar   []barPart
 	Banner   *banner
 	Notices  []string
 

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/understudy-crm/understudy/host/internal/app"
@@ -53,6 +54,8 @@ type server struct {
 
 	general   atomic.Pointer[generalSettings]
 	spokenNow atomic.Pointer[spoken]
+	bars      atomic.Pointer[bars]
+	still     sync.Map // template.HTML by name and language, see Page.Still
 }
 
 // New makes the handler of every address. It fails when a template, a language file or a route is

@@ -19,6 +19,7 @@ var templateFiles embed.FS
 // /session stands alone, so that it works when the layout doesn't.
 type templates struct {
 	pages   map[string]*template.Template
+	parts   *template.Template // those of the layout, drawn by themselves
 	buffers sync.Pool
 }
 
@@ -49,6 +50,7 @@ func loadTemplates(a *assets) (*templates, error) {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
+	t.parts = base
 	return t, nil
 }
 
@@ -75,12 +77,11 @@ func (t *templates) add(base *template.Template, file string) error {
 	return nil
 }
 
-// icon draws an icon of the sprite. It is decoration: the words beside it, or the label of what
-// holds it, say what it means.
-func (a *assets) icon(name string) template.HTML {
-	if !a.icons[name] {
-		return ""
-	}
+// icon is an icon of the sprite, nothing when there is no such one. It is decoration: the words beside
+// it, or the label of what holds it, say what it means.
+func (a *assets) icon(name string) template.HTML { return a.icons[name] }
+
+func (a *assets) drawIcon(name string) template.HTML {
 	return template.HTML(`<svg class="icon" aria-hidden="true" focusable="false" width="24" height="24"><use href="` + //nolint:gosec // the name is one of the sprite's
 		template.HTMLEscapeString(a.url("vendor/icons.svg")) + "#" + name + `"/></svg>`)
 }

@@ -19,22 +19,23 @@ import (
 // app and answers once.
 type visit struct {
 	*server
-	w        http.ResponseWriter
-	r        *http.Request
-	route    *route
-	client   crm.Client
-	who      crm.Who
-	notice   crm.Notice
-	unread   bool // the account at the screen has notices to read
-	lang     string
-	body     []byte // of a module's page, as it came
-	answered bool
-	watched  bool          // a switched session's page, see notePage
-	out      watchedWriter // what w is
-	request  trace.Request // what the log says of it
-	began    time.Time
-	title    string // of the page that was drawn
-	ended    bool   // the switch of this session has ended by itself, under the visitor's hands
+	w         http.ResponseWriter
+	r         *http.Request
+	route     *route
+	client    crm.Client
+	who       crm.Who
+	notice    crm.Notice
+	unread    bool // the account at the screen has notices to read
+	lang      string
+	actorLang string // of the banner, while switched
+	body      []byte // of a module's page, as it came
+	answered  bool
+	watched   bool          // a switched session's page, see notePage
+	out       watchedWriter // what w is
+	request   trace.Request // what the log says of it
+	began     time.Time
+	title     string // of the page that was drawn
+	ended     bool   // the switch of this session has ended by itself, under the visitor's hands
 }
 
 // text is a sentence of the host in the page's language.
