@@ -4,6 +4,7 @@
 #   make test      every test (RACE=1 with the race detector, TESTFLAGS=-v and the like)
 #   make bench     the table of what is how fast, against others in the same run (QUICK=1 for a look; MICRO=1 for Go's benchmarks)
 #   make build     bin/understudy, and the modules we ship as dist/*.zip (RELEASE=1: for every platform)
+#   make package   the Debian package, in dist/ (RELEASE=1: for both processors)
 #   make verify    the modules we ship through their installer's checks and the conformance kit
 #   make lint      what a reviewer shouldn't have to say;  make fmt repairs the layout
 #   make generate  Go from proto/
@@ -19,7 +20,7 @@ HERE      := $(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)
 PLATFORMS ?= $(if $(RELEASE),linux/amd64 linux/arm64 darwin/arm64 windows/amd64,$(HERE))
 PACKED    := dist/build/impersonation
 
-.PHONY: run test bench build understudy impersonation verify lint fmt generate assets
+.PHONY: run test bench build understudy impersonation package verify lint fmt generate assets
 
 run: build
 	bin/understudy demo
@@ -55,6 +56,12 @@ impersonation: understudy
 		GOOS=$$os GOARCH=$$arch $(BUILD) -o $(PACKED)/bin/impersonation-$$os-$$arch$$exe ./plugins/impersonation; done
 	bin/understudy module pack $(PACKED) --out dist/impersonation.zip $(PLATFORMS:%=--platform %)
 	bin/understudy module bundle dist/impersonation.zip --docs $(PACKED)/docs --license LICENSE --out dist/
+
+# For releases, .goreleaser.yaml takes what this makes.
+package: build
+	set -e; for arch in $(patsubst linux/%,%,$(filter linux/%,$(PLATFORMS))); do \
+		GOOS=linux GOARCH=$$arch $(BUILD) -o dist/build/understudy-linux-$$arch ./host; \
+		host/packaging/package dist/build/understudy-linux-$$arch $$arch dist dist/impersonation.zip; done
 
 verify: build
 	bin/understudy module verify dist/impersonation.zip

@@ -28,12 +28,21 @@ func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
 		}
 		return out
 	}
-	wantFinding(t, doctor(), "ok +data .*a server runs on")
+	out := doctor()
+	wantFinding(t, out, "ok +data .*a server runs on")
+	if strings.Contains(out, "starts in a row") {
+		t.Errorf("a start that went well is said to have died:\n%s", out)
+	}
 	d.end(t)
 	d.Address = "" // from here on nobody else writes there
 	if out := doctor(); strings.Contains(out, "failure") {
 		t.Errorf("a sound installation is said to be ill:\n%s", out)
 	}
+	journal := filepath.Join(d.data, "starting.json")
+	if err := os.WriteFile(journal, []byte(`{"starts":2,"starting":["impersonation"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantFinding(t, doctor(), "warning +modules +2 starts in a row died .*: impersonation")
 	for _, of := range [][2]string{
 		{`UPDATE module_packages SET package = X'504B'`, "failure +modules +impersonation .* can't run: "},
 		{`UPDATE modules SET version = '9.9.9'`, "failure +modules +impersonation 9.9.9 can't run: "},
