@@ -28,6 +28,7 @@ var mayImport = map[string]struct {
 	"host":                          {"host/internal/crm host/internal/store host/internal/trace host/internal/app host/internal/mail host/internal/module host/internal/web sdk/manifest", "os syscall log log/slog net net/http golang.org/x/sys"},
 	"host/internal/crm":             {"", ""},
 	"host/internal/store":           {"host/internal/crm", "database/sql os log/slog modernc.org/sqlite github.com/jackc/pgx github.com/pressly/goose"},
+	"host/internal/store/bound.go":  {"", "database/sql net github.com/jackc/pgx"}, // how long a far database is waited for
 	"host/internal/app":             {"host/internal/crm host/internal/store", "log/slog"},
 	"host/internal/mail":            {"host/internal/crm host/internal/app", "log/slog net github.com/wneessen/go-mail"},
 	"host/internal/module":          {"host/internal/crm host/internal/app host/internal/module/launcher proto proto/understudy/module/v1 sdk/manifest", "os os/exec syscall unsafe log/slog net net/http golang.org/x/sys github.com/hashicorp/go-plugin github.com/hashicorp/go-hclog google.golang.org/grpc google.golang.org/protobuf github.com/landlock-lsm github.com/prometheus"},
