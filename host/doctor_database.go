@@ -131,8 +131,10 @@ func (d *doctor) schema(f store.Facts) {
 		d.ok("database", "it is empty; understudy serve makes its tables")
 	case f.Schema < knows:
 		d.warn("database", "make a backup (understudy backup), then start understudy serve, which brings it up to date", "its schema is version %d, this program's is %d", f.Schema, knows)
+	case f.Least <= knows:
+		d.warn("database", "finish the upgrade", "its schema is version %d, of a newer program that has begun an upgrade; this one knows %d and goes on working", f.Schema, knows)
 	default:
-		d.fail("database", "run the newer program that wrote it, or restore a backup from before", "its schema is version %d, this program knows only %d", f.Schema, knows)
+		d.fail("database", "run the newer program that wrote it, or restore a backup from before", "its schema is version %d and asks to know %d, this program knows only %d", f.Schema, f.Least, knows)
 	}
 }
 

@@ -13,6 +13,7 @@ type Facts struct {
 	Engine     Engine
 	Server     string // the engine's version
 	Schema     int64  // version, 0 for an empty database
+	Least      int64  // what a program has to know to work with it
 	Unfinished bool   // a copy into it was broken off
 	Latency    time.Duration
 	Ahead      time.Duration // its clock, of this machine's
@@ -44,6 +45,9 @@ func (s *Store) Facts(ctx context.Context) (f Facts, err error) {
 	}
 	t := s.Read()
 	if f.Schema, err = t.Version(ctx); err != nil {
+		return f, err
+	}
+	if f.Least, err = s.least(ctx); err != nil {
 		return f, err
 	}
 	if f.Known = f.Schema == Knows(); !f.Known {
