@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 )
@@ -12,7 +13,7 @@ const (
 	segmentFill = segmentSlots * 3 / 4
 	// segmentsInMemory are made before their blocks are written: the more, the fewer pages are
 	// written twice.
-	segmentsInMemory = 48
+	segmentsInMemory = 96
 )
 
 // readySearch makes the index anew when it has to be.
@@ -27,6 +28,13 @@ func (s *Store) readySearch(ctx context.Context) error {
 // meanwhile is answered without it, slowly.
 func (s *Store) RebuildSearch(ctx context.Context) error {
 	ctx = Patient(ctx)
+	if err := s.ExpectMany(ctx); err != nil {
+		return err
+	}
+	return errors.Join(s.rebuildSearch(ctx), s.ExpectFew(context.WithoutCancel(ctx)))
+}
+
+func (s *Store) rebuildSearch(ctx context.Context) error {
 	return s.Write(ctx, func(t Tx) error {
 		if err := t.lockSearch(ctx); err != nil {
 			return err
@@ -99,6 +107,24 @@ func (b *building) segment(ctx context.Context, list []searched, first bool) err
 	if err != nil {
 		return err
 	}
+	rows := make(chan []blockRow, 1)
+	go func() { rows <- blocksFor(b.kind, id, list) }() // while the entries are written
+	i := -1
+	err = inRows(ctx, b.Tx, "insert search entries", "search_entries (place, kind, id, sort, text)", list, func(s searched) []any {
+		i++
+		return []any{entryPlace(id, uint16(i)), b.kind, s.id, s.sort, s.text}
+	}, nil)
+	if b.rows = append(b.rows, <-rows...); err != nil {
+		return err
+	}
+	if b.segments++; b.segments%segmentsInMemory == 0 {
+		return b.flush(ctx)
+	}
+	return nil
+}
+
+// blocksFor makes the blocks of a segment whose slots are in the order of the list.
+func blocksFor(kind searchKind, segment int64, list []searched) []blockRow {
 	slots := map[gram][]uint16{}
 	for i, s := range list {
 		slot := uint16(i)
@@ -112,19 +138,11 @@ func (b *building) segment(ctx context.Context, list []searched, first bool) err
 			mark(g)
 		}
 	}
+	rows := make([]blockRow, 0, len(slots))
 	for g, has := range slots {
-		b.rows = append(b.rows, blockRow{blockPlace(b.kind, g, id), setText(has)})
+		rows = append(rows, blockRow{blockPlace(kind, g, segment), setText(has)})
 	}
-	if b.segments++; b.segments%segmentsInMemory == 0 {
-		if err := b.flush(ctx); err != nil {
-			return err
-		}
-	}
-	i := -1
-	return inRows(ctx, b.Tx, "insert search entries", "search_entries (place, kind, id, sort, text)", list, func(s searched) []any {
-		i++
-		return []any{entryPlace(id, uint16(i)), b.kind, s.id, s.sort, s.text}
-	}, nil)
+	return rows
 }
 
 // setText writes a set that is given one by one, in order.

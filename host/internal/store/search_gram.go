@@ -21,29 +21,32 @@ const (
 var allFlags = []gram{flagActive, flagInactive, flagUsable, flagDeserted}
 
 func gramOf(letters ...rune) gram {
-	h := uint64(len(letters))
+	var h uint64
 	for _, r := range letters {
-		h = (h ^ uint64(r)) * 0x9e3779b97f4a7c15
+		h = mixed(h, r)
 	}
 	return gram(h >> 33)
 }
 
+func mixed(h uint64, r rune) uint64 { return (h ^ uint64(r)) * 0x9e3779b97f4a7c15 }
+
 // eachGram gives all pieces of a text's words; some of them several times.
 func eachGram(text string, do func(gram)) {
-	var a, b rune // the two letters before, 0 where a word begins
+	var last, two uint64 // the letter before, and the two; 0 where a word begins
 	for _, r := range text {
 		if unicode.IsSpace(r) {
-			a, b = 0, 0
+			last, two = 0, 0
 			continue
 		}
-		do(gramOf(r))
-		if b != 0 {
-			do(gramOf(b, r))
+		if two != 0 {
+			do(gram(mixed(two, r) >> 33))
 		}
-		if a != 0 {
-			do(gramOf(a, b, r))
+		if two = 0; last != 0 {
+			two = mixed(last, r)
+			do(gram(two >> 33))
 		}
-		a, b = b, r
+		last = mixed(0, r)
+		do(gram(last >> 33))
 	}
 }
 

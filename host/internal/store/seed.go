@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -68,48 +70,86 @@ func (t Tx) InsertContacts(ctx context.Context, list []crm.ContactPerson) error 
 }
 
 // ExpectMany makes room for many new rows: SQLite's writer would read and write the pages of its
-// indexes again and again. For a process that does nothing else.
-func (s *Store) ExpectMany(ctx context.Context) error {
+// indexes again and again. ExpectFew gives the room back.
+func (s *Store) ExpectMany(ctx context.Context) error { return s.cacheKiB(ctx, 256<<10) }
+
+// ExpectFew undoes ExpectMany.
+func (s *Store) ExpectFew(ctx context.Context) error { return s.cacheKiB(ctx, 2000) }
+
+func (s *Store) cacheKiB(ctx context.Context, size int) error {
 	if s.engine == PostgreSQL {
 		return nil
 	}
-	_, err := s.write.ExecContext(ctx, `PRAGMA cache_size = -262144`) // KiB
+	_, err := s.write.ExecContext(ctx, `PRAGMA cache_size = -`+strconv.Itoa(size))
 	return failed("make room", err)
 }
 
-// rowsPerInsert is how many rows one statement inserts. SQLite's driver looks each argument's name up
-// among all of the statement's, so that few are faster; PostgreSQL takes up to 65,535 arguments, and is
-// further away.
+// rowsPerInsert is how many rows one statement inserts. PostgreSQL is further away, and takes up to
+// 65,535 arguments. SQLite keeps a copy of each page that a statement of several rows changes.
 func (t Tx) rowsPerInsert() int {
 	if t.engine == PostgreSQL {
 		return 250
 	}
-	return 8
+	return 1
 }
 
-// inRows inserts many rows, several by each statement. With ids set it takes down theirs.
+// inRows inserts many rows. With ids set it takes down theirs.
 func inRows[T any](ctx context.Context, t Tx, what, into string, list []T, values func(T) []any, ids *[]int64) error {
+	var returning string
+	if ids != nil {
+		returning = ` RETURNING id`
+	}
+	var prepared *sql.Stmt
 	for len(list) > 0 {
 		n := min(t.rowsPerInsert(), len(list))
 		var args []any
 		for _, row := range list[:n] {
 			args = append(args, values(row)...)
 		}
-		query := `INSERT INTO ` + into + ` VALUES ` + places(n, len(args)/n)
-		list = list[n:]
-		if ids == nil {
-			if err := t.exec(ctx, what, query, args...); err != nil {
-				return err
+		query := `INSERT INTO ` + into + ` VALUES ` + places(n, len(args)/n) + returning
+		if list = list[n:]; n == 1 && prepared == nil {
+			var err error
+			if prepared, err = t.prepare(ctx, query); err != nil {
+				return failed(what, err)
 			}
-			continue
+			defer prepared.Close()
 		}
-		added, err := all(ctx, t, what, func(row scanner) (id int64, err error) { return id, row.Scan(&id) }, query+` RETURNING id`, args...)
+		added, err := t.insert(ctx, what, query, prepared, ids != nil, args)
 		if err != nil {
 			return err
 		}
-		*ids = append(*ids, added...)
+		if ids != nil {
+			*ids = append(*ids, added...)
+		}
 	}
 	return nil
+}
+
+// prepare prepares a statement for the rest of a transaction.
+func (t Tx) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	tx, ok := t.db.(interface {
+		PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+	})
+	if !ok {
+		return nil, errors.New("outside a transaction")
+	}
+	return tx.PrepareContext(ctx, query)
+}
+
+// insert runs an INSERT, the prepared one if there is one, and gives the ids it returns.
+func (t Tx) insert(ctx context.Context, what, query string, prepared *sql.Stmt, returning bool, args []any) ([]int64, error) {
+	switch {
+	case prepared != nil && returning:
+		var id int64
+		err := prepared.QueryRowContext(ctx, args...).Scan(&id)
+		return []int64{id}, failed(what, err)
+	case prepared != nil:
+		_, err := prepared.ExecContext(ctx, args...)
+		return nil, failed(what, err)
+	case returning:
+		return all(ctx, t, what, func(row scanner) (id int64, err error) { return id, row.Scan(&id) }, query, args...)
+	}
+	return nil, t.exec(ctx, what, query, args...)
 }
 
 // places is "($1, $2), ($3, $4)" for two rows of two columns.
