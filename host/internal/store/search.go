@@ -69,17 +69,30 @@ func termWords(term string) []string { return strings.Fields(searchText(term)) }
 // narrows tells whether the question is about less than everything: that is a plain list.
 func (q search) narrows() bool { return len(q.words)+len(q.flags) > 0 }
 
-// pieces are those that every row asked for has.
-func (q search) pieces() (list []gram) {
+// pieces are those that every row asked for has. When it is known how frequent they are, each word's
+// rarest comes first: the others of the same word say little more.
+func (q search) pieces(frequency map[gram]int) (list []gram) {
+	rank := map[gram]int{}
 	for _, word := range q.words {
-		list = append(list, gramsFor(word)...)
+		grams := gramsFor(word)
+		slices.SortStableFunc(grams, func(a, b gram) int { return cmp.Compare(frequency[a], frequency[b]) })
+		for i, g := range slices.Compact(grams) {
+			if at, there := rank[g]; !there || i < at {
+				rank[g] = i
+			}
+		}
 	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	for g := range rank {
+		list = append(list, g)
+	}
+	slices.SortFunc(list, func(a, b gram) int {
+		return cmp.Or(cmp.Compare(rank[a], rank[b]), cmp.Compare(frequency[a], frequency[b]), cmp.Compare(a, b))
+	})
+	return list
 }
 
 // The first segments are looked at by themselves: a frequent term finds enough there.
-var segmentsAtOnce = []int{2, 14, math.MaxInt}
+var segmentsAtOnce = []int{2, 14, 48, math.MaxInt}
 
 // found lists the ids of the first rows that match, by name; false when the index has to be made
 // anew first. Call it within a snapshot.
@@ -87,7 +100,7 @@ func (t Tx) found(ctx context.Context, q search) (ids []int64, indexed bool, err
 	if version, err := t.searchVersion(ctx); err != nil || version != searchVersion {
 		return nil, false, err
 	}
-	f := finding{Tx: t, q: q, pieces: q.pieces()}
+	f := finding{Tx: t, q: q, pieces: q.pieces(nil)}
 	from, err := f.firstSegment(ctx)
 	if err != nil {
 		return nil, false, err
@@ -116,7 +129,7 @@ func (t Tx) searchVersion(ctx context.Context) (int64, error) {
 type finding struct {
 	Tx
 	q      search
-	pieces []gram // the rarest first, once that is known
+	pieces []gram // in the order in which to cut by them
 	ids    []int64
 }
 
@@ -162,66 +175,57 @@ func (f *finding) segments(ctx context.Context, from bookmark, most int) ([]segm
 		ORDER BY first_sort, first_id LIMIT $4`, f.q.kind, from.sort, from.id, most)
 }
 
-// candidates are the slots of a segment that have all the pieces.
+// candidates are the slots of a segment that have all the pieces cut by so far, and have not been
+// compared yet.
 type candidates struct {
 	segment int64
 	slots   slotSet
 	count   int
+	order   []uint16 // by name, what is left of it; only when there are many
 }
 
-// in looks for more rows in these segments, which follow each other.
+// in looks for more rows in these segments, which follow each other. It cuts by one piece of each word,
+// and by others only as long as most of what is left turns out not to be asked for.
 func (f *finding) in(ctx context.Context, segments []segment) error {
-	list, err := f.candidates(ctx, segments)
+	c, rest, err := f.begin(ctx, segments)
 	if err != nil {
 		return err
 	}
-	for len(list) > 0 && len(f.ids) < f.q.limit {
-		if list[0].count > mostAtOnce {
-			if err := f.inOrder(ctx, list[0]); err != nil {
+	for len(c.list) > 0 && len(f.ids) < f.q.limit {
+		before := len(f.ids)
+		compared, err := f.compareSome(ctx, c)
+		if err != nil {
+			return err
+		}
+		for (len(f.ids)-before)*2 < compared && c.total() > mostAtOnce && len(rest) > 0 {
+			if err := f.cut(ctx, c, rest[0], segments); err != nil {
 				return err
 			}
-			list = list[1:]
-			continue
-		}
-		var places []int64
-		for len(list) > 0 && len(places)+list[0].count <= mostAtOnce && len(places) < mostAtOnce/2 {
-			for _, slot := range list[0].slots.list() {
-				places = append(places, entryPlace(list[0].segment, slot))
-			}
-			list = list[1:]
-		}
-		if err := f.compare(ctx, places); err != nil {
-			return err
+			rest = rest[1:]
 		}
 	}
 	return nil
 }
 
-// candidates cuts the sets of the pieces, the rarest first, until few are left; and those of the flags,
-// which the texts don't tell of.
-func (f *finding) candidates(ctx context.Context, segments []segment) ([]candidates, error) {
+// begin cuts by the flags, which the texts don't tell of, and by the rarest piece of each word; rest are
+// the other pieces.
+func (f *finding) begin(ctx context.Context, segments []segment) (c *cutting, rest []gram, err error) {
 	if len(segments) <= segmentsAtOnce[0] {
-		return f.closely(ctx, segments)
+		c, err = f.closely(ctx, segments)
+		return c, nil, err
 	}
-	var c cutting
-	for _, g := range f.pieces {
-		if c.begun && c.total() <= fewCandidates {
-			break
-		}
-		if err := f.cut(ctx, &c, g, segments); err != nil {
-			return nil, err
-		}
-	}
-	for _, g := range f.q.flags {
-		if err := f.cut(ctx, &c, g, segments); err != nil {
-			return nil, err
+	c = &cutting{}
+	firsts := min(len(f.q.words), len(f.pieces))
+	for _, g := range slices.Concat(f.pieces[:firsts], f.q.flags) {
+		if err := f.cut(ctx, c, g, segments); err != nil {
+			return nil, nil, err
 		}
 	}
-	return c.list, nil
+	return c, f.pieces[firsts:], nil
 }
 
-// closely cuts all sets in a few segments, and learns which piece is rare.
-func (f *finding) closely(ctx context.Context, segments []segment) ([]candidates, error) {
+// closely cuts all sets in a few segments, and learns how frequent each piece is.
+func (f *finding) closely(ctx context.Context, segments []segment) (*cutting, error) {
 	var c cutting
 	var places []int64
 	grams := slices.Concat(f.pieces, f.q.flags)
@@ -241,26 +245,27 @@ func (f *finding) closely(ctx context.Context, segments []segment) ([]candidates
 			frequency[g] += len(blocks[blockPlace(f.q.kind, g, s.id)])
 		}
 	}
-	slices.SortStableFunc(f.pieces, func(a, b gram) int { return cmp.Compare(frequency[a], frequency[b]) })
-	return c.list, nil
+	f.pieces = f.q.pieces(frequency)
+	return &c, nil
 }
 
-// cut reads a piece's blocks, those of the segments still in question only where these are few.
+// cut reads a piece's blocks, one by one where few segments are still in question.
 func (f *finding) cut(ctx context.Context, c *cutting, g gram, segments []segment) (err error) {
+	var places []int64
 	if c.begun {
-		segments = slices.DeleteFunc(slices.Clone(segments), func(s segment) bool {
-			return !slices.ContainsFunc(c.list, func(c candidates) bool { return c.segment == s.id })
-		})
-	}
-	var blocks map[int64][]byte
-	if len(segments) <= fewSegments {
-		var places []int64
+		for _, left := range c.list {
+			places = append(places, blockPlace(f.q.kind, g, left.segment))
+		}
+	} else {
 		for _, s := range segments {
 			places = append(places, blockPlace(f.q.kind, g, s.id))
 		}
+	}
+	var blocks map[int64][]byte
+	if len(places) <= fewSegments {
 		blocks, err = f.blocksAt(ctx, places)
 	} else {
-		blocks, err = f.blocksOf(ctx, g)
+		blocks, err = f.blocksOf(ctx, g, len(places))
 	}
 	c.cut(f.q.kind, g, segments, blocks)
 	return err
@@ -269,7 +274,7 @@ func (f *finding) cut(ctx context.Context, c *cutting, g gram, segments []segmen
 // cutting is what is left in each segment, in their order.
 type cutting struct {
 	begun bool
-	list  []candidates
+	list  []*candidates
 }
 
 func (c *cutting) total() (n int) {
@@ -283,21 +288,22 @@ func (c *cutting) total() (n int) {
 func (c *cutting) cut(kind searchKind, g gram, segments []segment, blocks map[int64][]byte) {
 	if !c.begun {
 		c.begun = true
-		for _, s := range segments {
+		c.list = make([]*candidates, 0, len(segments))
+		room := make([]candidates, len(segments))
+		for i, s := range segments {
 			if block := blocks[blockPlace(kind, g, s.id)]; len(block) > 0 {
-				set := parseSet(block)
-				c.list = append(c.list, candidates{s.id, set, set.count()})
+				here := &room[i]
+				here.segment = s.id
+				here.slots.parse(block)
+				here.count = here.slots.count()
+				c.list = append(c.list, here)
 			}
 		}
 		return
 	}
-	left := c.list[:0]
-	for i := range c.list {
-		here := &c.list[i]
+	c.list = slices.DeleteFunc(c.list, func(here *candidates) bool {
 		here.slots.keep(blocks[blockPlace(kind, g, here.segment)])
-		if here.count = here.slots.count(); here.count > 0 {
-			left = append(left, *here)
-		}
-	}
-	c.list = left
+		here.count = here.slots.count()
+		return here.count == 0
+	})
 }

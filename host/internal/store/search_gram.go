@@ -129,16 +129,21 @@ func (s *slotSet) text() []byte {
 
 // parseSet reads what text wrote.
 func parseSet(text []byte) (s slotSet) {
+	s.parse(text)
+	return s
+}
+
+// parse makes an empty set what text wrote.
+func (s *slotSet) parse(text []byte) {
 	if len(text) != bitsLength {
-		for _, slot := range parseSlots(text) {
-			s.add(slot)
+		for i := 0; i+1 < len(text); i += 2 {
+			s.add(binary.BigEndian.Uint16(text[i:]) % segmentSlots)
 		}
-		return s
+		return
 	}
 	for i := range s {
 		s[i] = binary.BigEndian.Uint64(text[8*i:])
 	}
-	return s
 }
 
 // keep leaves of the set what is in the other, as text wrote that.
@@ -150,10 +155,8 @@ func (s *slotSet) keep(other []byte) {
 		return
 	}
 	var both slotSet
-	for _, slot := range parseSlots(other) {
-		if s.has(slot) {
-			both.add(slot)
-		}
+	both.parse(other)
+	for i := range s {
+		s[i] &= both[i]
 	}
-	*s = both
 }

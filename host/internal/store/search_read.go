@@ -11,15 +11,13 @@ import (
 const (
 	// mostAtOnce is how many entries are read by one statement.
 	mostAtOnce = 64
-	// fewCandidates are compared with their texts rather than cut further.
-	fewCandidates = 200
 	// fewSegments are looked up one by one rather than by reading all of a piece's blocks.
-	fewSegments = 24
+	fewSegments = 48
 )
 
 // blocksAt reads the blocks at these places, as far as there are any.
 func (t Tx) blocksAt(ctx context.Context, places []int64) (map[int64][]byte, error) {
-	blocks := map[int64][]byte{}
+	blocks := make(map[int64][]byte, len(places))
 	for part := range slices.Chunk(places, mostAtOnce) {
 		if err := t.intoBlocks(ctx, blocks, `SELECT place, slots FROM search_blocks WHERE place IN (`+marks(len(part))+`)`, padded(part)...); err != nil {
 			return nil, err
@@ -28,9 +26,9 @@ func (t Tx) blocksAt(ctx context.Context, places []int64) (map[int64][]byte, err
 	return blocks, nil
 }
 
-// blocksOf reads all blocks of a piece.
-func (f *finding) blocksOf(ctx context.Context, g gram) (map[int64][]byte, error) {
-	blocks := map[int64][]byte{}
+// blocksOf reads all blocks of a piece, about as many as told.
+func (f *finding) blocksOf(ctx context.Context, g gram, about int) (map[int64][]byte, error) {
+	blocks := make(map[int64][]byte, about)
 	return blocks, f.intoBlocks(ctx, blocks, `SELECT place, slots FROM search_blocks WHERE place >= $1 AND place < $2`, blockPlace(f.q.kind, g, 0), blockPlace(f.q.kind, g+1, 0))
 }
 
@@ -117,33 +115,62 @@ func (q search) matches(e entry) bool {
 	return true
 }
 
-// inOrder goes through a segment with many candidates by name, until enough are found.
-func (f *finding) inOrder(ctx context.Context, c candidates) error {
-	order, err := f.order(ctx, c.segment)
-	if err != nil {
-		return err
-	}
-	if f.q.after.id != 0 {
-		from, err := f.position(ctx, c.segment, order, f.q.after)
-		if err != nil {
-			return err
-		}
-		order = order[from:]
-	}
+// compareSome compares the first candidates, by name, takes them off the list, and says how many they
+// were.
+func (f *finding) compareSome(ctx context.Context, c *cutting) (int, error) {
 	var places []int64
-	for i, slot := range order {
-		if c.slots.has(slot) {
+	if c.list[0].count > mostAtOnce {
+		var err error
+		if places, err = f.someOf(ctx, c.list[0]); err != nil {
+			return 0, err
+		}
+	}
+	for len(c.list) > 0 && len(places)+c.list[0].count <= mostAtOnce && len(places) < mostAtOnce/2 {
+		for _, slot := range c.list[0].slots.list() {
+			places = append(places, entryPlace(c.list[0].segment, slot))
+		}
+		c.list = c.list[1:]
+	}
+	if len(places) == 0 {
+		return 0, nil
+	}
+	return len(places), f.compare(ctx, places)
+}
+
+// someOf takes the first candidates by name out of a segment with many.
+func (f *finding) someOf(ctx context.Context, c *candidates) (places []int64, err error) {
+	if c.order == nil {
+		if c.order, err = f.order(ctx, c.segment); err != nil {
+			return nil, err
+		}
+		if f.q.after.id != 0 {
+			from, err := f.position(ctx, c.segment, c.order, f.q.after)
+			if err != nil {
+				return nil, err
+			}
+			c.pass(from)
+		}
+	}
+	passed := 0
+	for passed < len(c.order) && len(places) < mostAtOnce/2 {
+		if slot := c.order[passed]; c.slots.has(slot) {
 			places = append(places, entryPlace(c.segment, slot))
 		}
-		if len(places) == 0 || (len(places) < mostAtOnce/2 && i < len(order)-1) {
-			continue
-		}
-		if err := f.compare(ctx, places); err != nil || len(f.ids) >= f.q.limit {
-			return err
-		}
-		places = places[:0]
+		passed++
 	}
-	return nil
+	c.pass(passed)
+	return places, nil
+}
+
+// pass leaves out the first ones by name.
+func (c *candidates) pass(n int) {
+	for _, slot := range c.order[:n] {
+		c.slots.drop(slot)
+	}
+	if c.order = c.order[n:]; len(c.order) == 0 {
+		c.slots = slotSet{}
+	}
+	c.count = c.slots.count()
 }
 
 // order gives a segment's slots by name.
