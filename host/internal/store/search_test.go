@@ -27,7 +27,7 @@ type crowd struct {
 }
 
 func newCrowd(t *testing.T, s *hosttest.Site, seed uint64) *crowd {
-	c := &crowd{t: t, site: s, random: rand.New(rand.NewPCG(seed, 0)), customers: map[int64]crm.Customer{}, contacts: map[int64]crm.ContactPerson{}, staff: map[int64]crm.StaffMember{}}
+	c := &crowd{t: t, site: s, random: rand.New(rand.NewPCG(seed, 0)), written: int(seed) * 100_000, customers: map[int64]crm.Customer{}, contacts: map[int64]crm.ContactPerson{}, staff: map[int64]crm.StaffMember{}}
 	ctx, read := t.Context(), s.Store.Read()
 	customers, err := read.Customers(ctx, crm.Query{Limit: 100})
 	c.must(err)
