@@ -107,7 +107,7 @@ func inRows[T any](ctx context.Context, t Tx, what, into string, list []T, value
 			args = append(args, values(row)...)
 		}
 		query := `INSERT INTO ` + into + ` VALUES ` + places(n, len(args)/n) + returning
-		if list = list[n:]; n == 1 && prepared == nil {
+		if list = list[n:]; t.engine == SQLite && prepared == nil {
 			var err error
 			if prepared, err = t.prepare(ctx, query); err != nil {
 				return failed(what, err)
