@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -190,6 +191,10 @@ func (v *guest) check(what string, got answer) {
 	}
 }
 
+// outerCauses are why a switch may end under somebody's hands here: nobody's account or session goes,
+// and no time runs out.
+var outerCauses = []string{"module_off", "by_administrator"}
+
 // cameBack takes note that a page is the person's own again, and checks that the record knows why.
 func (v *guest) cameBack(at string) {
 	if v.as == "" {
@@ -199,7 +204,7 @@ func (v *guest) cameBack(at string) {
 	var ended int64
 	err := v.db.QueryRowContext(context.Background(), `SELECT subject_kind || ':' || subject_id, ended_at, end_cause FROM session_switches
 		WHERE session_id = CAST($1 AS BIGINT) AND refusal = '' ORDER BY id DESC LIMIT 1`, v.session).Scan(&subject, &ended, &cause)
-	if err != nil || subject != v.as || ended == 0 {
+	if err != nil || subject != v.as || ended == 0 || !slices.Contains(outerCauses, cause) {
 		v.mistake("%s: a page of their own, and the record says %s ended at %d by %q, %v", at, subject, ended, cause, err)
 	}
 	v.mu.Lock()
