@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -134,14 +135,18 @@ func (a *App) DropStagedPackage(ctx context.Context, who crm.Who, id string) err
 
 // InstallModule writes a module's row and keeps its package, and with them what its process did on
 // trial. Over an older or newer version of itself, which is kept as one before, it keeps whether the
-// module is activated; settings, log and capabilities stay. Whoever
-// signed in must have given the own password a moment before: Denied password_confirmation_needed.
-func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg []byte, trial crm.ModuleTrial) error {
+// module is activated; settings, log and capabilities stay. staged is the upload it came by, empty for
+// none: it is used up, and Conflict module_changed_meanwhile when it was. Whoever signed in must have
+// given the own password a moment before: Denied password_confirmation_needed.
+func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg []byte, trial crm.ModuleTrial, staged string) error {
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
 	return a.changeRights(ctx, who, "module_installed", func(tx store.Tx) (string, map[string]string, error) {
 		if err := a.useConfirmation(ctx, tx, who); err != nil {
+			return "", nil, err
+		}
+		if err := useStaged(ctx, tx, staged, m.ID); err != nil {
 			return "", nil, err
 		}
 		before, err := tx.Module(ctx, m.ID)
@@ -167,20 +172,38 @@ func (a *App) InstallModule(ctx context.Context, who crm.Who, m crm.Module, pkg 
 	})
 }
 
+// useStaged uses up an upload: the same request may have come to another replica, too.
+func useStaged(ctx context.Context, tx store.Tx, staged, id string) error {
+	if staged == "" {
+		return nil
+	}
+	there, err := tx.TakeStaged(ctx, staged)
+	if err == nil && !there {
+		err = crm.Refuse(crm.Conflict, "module_changed_meanwhile", "Module", id)
+	}
+	return err
+}
+
+// errDoneAlready ends a transaction in which nothing is left to be done.
+var errDoneAlready = errors.New("it has been done already")
+
 // ActivateModule allows a module to run, with these grants, and keeps what its process did on trial;
-// it forgets earlier crashes. Conflict module_changed_meanwhile when its package isn't the one with
+// it forgets earlier crashes. One that was activated meanwhile only gets what was done. Conflict module_changed_meanwhile when its package isn't the one with
 // this SHA-256 any more.
 func (a *App) ActivateModule(ctx context.Context, who crm.Who, id, sha256 string, grants []string, trial crm.ModuleTrial) error {
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
-	return a.changeRights(ctx, who, "module_activated", func(tx store.Tx) (string, map[string]string, error) {
+	err := a.changeRights(ctx, who, "module_activated", func(tx store.Tx) (string, map[string]string, error) {
 		m, err := tx.Module(ctx, id)
 		if err != nil {
 			return "", nil, found(err, "module_not_found")
 		}
 		if m.SHA256 != sha256 {
 			return "", nil, crm.Refuse(crm.Conflict, "module_changed_meanwhile", "Module", id)
+		}
+		if m.Activated {
+			return "", nil, errDoneAlready
 		}
 		m.Activated, m.Grants = true, grants
 		if err := tx.ForgetCrashes(ctx, id); err != nil {
@@ -191,6 +214,10 @@ func (a *App) ActivateModule(ctx context.Context, who crm.Who, id, sha256 string
 		}
 		return "module:" + id, moduleDetail(m, "activated"), tx.RaiseRevision(ctx)
 	})
+	if errors.Is(err, errDoneAlready) {
+		return a.KeepModuleTrial(ctx, id, trial)
+	}
+	return err
 }
 
 // DeactivateModule forbids a module to run.

@@ -16,7 +16,7 @@ import (
 func keeps(t *testing.T, s *hosttest.Site, id string) {
 	t.Helper()
 	ctx, who := t.Context(), crm.Operator()
-	must(t, s.App.InstallModule(ctx, who, crm.Module{ID: id, Version: "1.0.0", Manifest: []byte(`{"id":"x"}`), SHA256: id}, []byte(id), crm.ModuleTrial{}))
+	must(t, s.App.InstallModule(ctx, who, crm.Module{ID: id, Version: "1.0.0", Manifest: []byte(`{"id":"x"}`), SHA256: id}, []byte(id), crm.ModuleTrial{}, ""))
 	must(t, s.App.SaveModuleSettings(ctx, who, id, map[string]string{"on": "<true>"}))
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} { // more than are read at once
 		must(t, s.App.PutModuleValue(ctx, id, name, []byte{0, 0xff, name[0]}))

@@ -41,7 +41,7 @@ func TestAModulesLogIsKeptWithinBounds(t *testing.T) {
 			return b.LogLines
 		}
 		for _, id := range []string{"other", "flood"} {
-			must(t, a.InstallModule(ctx, crm.Operator(), crm.Module{ID: id, Version: "1.0.0", Manifest: []byte("{}"), SHA256: id}, []byte(id), crm.ModuleTrial{}))
+			must(t, a.InstallModule(ctx, crm.Operator(), crm.Module{ID: id, Version: "1.0.0", Manifest: []byte("{}"), SHA256: id}, []byte(id), crm.ModuleTrial{}, ""))
 		}
 		must(t, a.AppendModuleLog(ctx, "other", lines(s, 0, 3)))
 		must(t, s.App.AppendModuleLog(ctx, "flood", lines(s, 0, 250))) // a command: what it drops is the server's to say
@@ -78,7 +78,7 @@ func TestAModulesLogIsKeptWithinBounds(t *testing.T) {
 func TestAModulesLogIsNarrowedAndReadOnward(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		ctx, who := t.Context(), crm.Operator()
-		must(t, s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "aa"}, []byte("zip"), crm.ModuleTrial{}))
+		must(t, s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "aa"}, []byte("zip"), crm.ModuleTrial{}, ""))
 		must(t, s.App.AppendModuleLog(ctx, "sample", lines(s, 0, 1200)))
 		s.Clock.Advance(24 * time.Hour)
 		must(t, s.App.AppendModuleLog(ctx, "sample", []crm.ModuleLogLine{{At: s.Clock.Now(), Level: "error", Text: "100% Öl_"}}))
@@ -114,7 +114,7 @@ func TestAModulesLogIsNarrowedAndReadOnward(t *testing.T) {
 func TestALogIsReadAsItWasWhenReadingBegan(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		ctx := t.Context()
-		must(t, s.App.InstallModule(ctx, crm.Operator(), crm.Module{ID: "busy", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "busy"}, []byte("busy"), crm.ModuleTrial{}))
+		must(t, s.App.InstallModule(ctx, crm.Operator(), crm.Module{ID: "busy", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "busy"}, []byte("busy"), crm.ModuleTrial{}, ""))
 		must(t, s.App.AppendModuleLog(ctx, "busy", lines(s, 0, 500))) // as many as are read at a time
 		read := 0
 		must(t, s.App.ReadModuleLog(ctx, crm.Operator(), "busy", crm.Query{}, func(crm.ModuleLogLine) error {

@@ -28,7 +28,7 @@ func TestVersionsAreKeptAndGoneBackTo(t *testing.T) {
 		install := func(version string) {
 			t.Helper()
 			m := crm.Module{ID: "sample", Version: version, Manifest: []byte("{}"), SHA256: "sha-" + version, Signer: signer}
-			must(t, s.App.InstallModule(ctx, who, m, []byte(version), crm.ModuleTrial{}))
+			must(t, s.App.InstallModule(ctx, who, m, []byte(version), crm.ModuleTrial{}, ""))
 		}
 		install("1.0.0")
 		must(t, s.App.ActivateModule(ctx, who, "sample", "sha-1.0.0", []string{"a", "b"}, crm.ModuleTrial{}))
@@ -79,13 +79,13 @@ func TestATrialThatDoesNotFitChangesNothing(t *testing.T) {
 		version := func(v string) crm.Module {
 			return crm.Module{ID: "sample", Version: v, Manifest: []byte("{}"), SHA256: "sha-" + v}
 		}
-		must(t, s.App.InstallModule(ctx, who, version("1.0.0"), []byte("one"), crm.ModuleTrial{}))
+		must(t, s.App.InstallModule(ctx, who, version("1.0.0"), []byte("one"), crm.ModuleTrial{}, ""))
 		trial := crm.ModuleTrial{Values: map[string][]byte{}}
 		for i := range app.MaxModuleValues/app.MaxModuleValue + 1 {
 			trial.Values[fmt.Sprint(i)] = make([]byte, app.MaxModuleValue)
 		}
 		for name, do := range map[string]func() error{
-			"install":  func() error { return s.App.InstallModule(ctx, who, version("1.1.0"), []byte("two"), trial) },
+			"install":  func() error { return s.App.InstallModule(ctx, who, version("1.1.0"), []byte("two"), trial, "") },
 			"activate": func() error { return s.App.ActivateModule(ctx, who, "sample", "sha-1.0.0", nil, trial) },
 			"keep":     func() error { return s.App.KeepModuleTrial(ctx, "sample", trial) },
 		} {

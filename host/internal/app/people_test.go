@@ -129,7 +129,7 @@ func TestEveryUseCaseAsksForItsRight(t *testing.T) {
 		"stage":           func(w crm.Who) error { return s.App.StagePackage(ctx, w, crm.StagedPackage{ID: "x"}) },
 		"staged":          func(w crm.Who) error { _, err := s.App.StagedPackage(ctx, w, "x"); return err },
 		"install": func(w crm.Who) error {
-			return s.App.InstallModule(ctx, w, crm.Module{ID: "xx"}, nil, crm.ModuleTrial{})
+			return s.App.InstallModule(ctx, w, crm.Module{ID: "xx"}, nil, crm.ModuleTrial{}, "")
 		},
 		"activate":        func(w crm.Who) error { return s.App.ActivateModule(ctx, w, "xx", "", nil, crm.ModuleTrial{}) },
 		"deactivate":      func(w crm.Who) error { return s.App.DeactivateModule(ctx, w, "xx") },
@@ -268,7 +268,7 @@ func TestModuleRowsThroughALife(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		ctx, who := t.Context(), crm.Operator()
 		install := func(version, sum string) {
-			must(t, s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: version, Manifest: []byte("{}"), SHA256: sum}, []byte("zip "+version), crm.ModuleTrial{}))
+			must(t, s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: version, Manifest: []byte("{}"), SHA256: sum}, []byte("zip "+version), crm.ModuleTrial{}, ""))
 		}
 		install("1.0.0", "aa")
 		before, err := s.App.Revision(ctx)

@@ -270,12 +270,18 @@ func (a *App) dropSessions(ctx context.Context, tx store.Tx, account crm.Account
 			continue
 		}
 		n++
-		if err := a.closeSwitchOf(ctx, tx, s, crm.EndSignedOut); err != nil {
-			return n, err
-		}
-		if err := tx.DeleteSession(ctx, s.ID); err != nil {
+		if err := a.dropSession(ctx, tx, s, crm.EndSignedOut); err != nil {
 			return n, err
 		}
 	}
 	return n, nil
+}
+
+// dropSession deletes a session nobody is at, and with it the switch it is under. The session comes
+// first, here and wherever both change: else two who end the same one would wait for each other.
+func (a *App) dropSession(ctx context.Context, tx store.Tx, s crm.Session, cause crm.EndCause) error {
+	if err := tx.DeleteSession(ctx, s.ID); err != nil {
+		return err
+	}
+	return a.closeSwitchOf(ctx, tx, s, cause)
 }

@@ -27,10 +27,7 @@ func (a *App) sweepSessions(ctx context.Context, tx store.Tx, now time.Time) err
 		return err
 	}
 	for _, s := range list {
-		if err := a.closeSwitchOf(ctx, tx, s, crm.EndExpired); err != nil {
-			return err
-		}
-		if err := tx.DeleteSession(ctx, s.ID); err != nil {
+		if err := a.dropSession(ctx, tx, s, crm.EndExpired); err != nil {
 			return err
 		}
 	}

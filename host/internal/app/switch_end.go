@@ -14,14 +14,14 @@ import (
 func (a *App) endSwitch(ctx context.Context, who crm.Who, cause crm.EndCause, notice crm.Notice) (string, error) {
 	secret, hash := newSecret()
 	err := a.store.Write(ctx, func(tx store.Tx) error {
-		if err := a.closeSwitch(ctx, tx, who, cause); err != nil {
-			return err
-		}
 		swapped, err := tx.SwapSubject(ctx, who.Session, who.Actor.Key, 0, 0, hash, notice)
 		if err == nil && !swapped {
 			err = crm.Refuse(crm.Conflict, "session_changed")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return a.closeSwitch(ctx, tx, who, cause)
 	})
 	if err != nil {
 		return "", err

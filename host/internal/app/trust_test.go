@@ -134,7 +134,7 @@ func TestInstallingAsksForTheOwnPassword(t *testing.T) {
 		ctx, visitor, elsewhere := t.Context(), s.SignIn(t, ann), s.SignIn(t, ann)
 		s.Clock.Advance(20 * time.Minute) // the password of the sign-in is long past
 		install := func(who crm.Who) error {
-			return s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "aa"}, []byte("zip"), crm.ModuleTrial{})
+			return s.App.InstallModule(ctx, who, crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte("{}"), SHA256: "aa"}, []byte("zip"), crm.ModuleTrial{}, "")
 		}
 		refused := func(what string, who crm.Who) {
 			t.Helper()
@@ -224,7 +224,7 @@ func TestAVersionWaitsBesideTheInstalledOne(t *testing.T) {
 		if err := s.App.HoldModule(ctx, who, version("2.0.0"), nil, nil); crm.KeyOf(err) != "module_not_found" {
 			t.Errorf("beside nothing: %v", err)
 		}
-		must(t, s.App.InstallModule(ctx, who, version("1.0.0"), []byte("one"), crm.ModuleTrial{}))
+		must(t, s.App.InstallModule(ctx, who, version("1.0.0"), []byte("one"), crm.ModuleTrial{}, ""))
 		must(t, s.App.ActivateModule(ctx, who, "sample", "sha-1.0.0", []string{"a"}, crm.ModuleTrial{}))
 		must(t, s.App.SetModuleGrants(ctx, who, "sample", []string{"a"}, []string{"b"}))
 		must(t, s.App.HoldModule(ctx, who, version("1.1.0"), []string{"c"}, []byte("two")))

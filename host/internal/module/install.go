@@ -34,12 +34,12 @@ func (m *Manager) Install(ctx context.Context, who crm.Who, stagedID string) (cr
 	if err := m.app.CheckConfirmed(ctx, who); err != nil {
 		return crm.Module{}, err
 	}
-	row, err := m.install(ctx, who, b, signer, staged.Zip)
+	row, err := m.install(ctx, who, b, signer, staged.Zip, stagedID)
 	if err != nil {
 		m.recordFailure(ctx, who, "install", rowOf(b, signer), err)
 		return crm.Module{}, fmt.Errorf("install %s %s: %w", b.manifest.ID, b.manifest.Version, err)
 	}
-	if err := m.app.DropStagedPackage(ctx, who, stagedID); err != nil {
+	if err := m.app.DropStagedPackage(ctx, who, stagedID); err != nil && crm.KindOf(err) != crm.NotFound {
 		m.log.Warn("forget an installed package's upload", "error", err) // it is swept within a day
 	}
 	m.awaitOthers(ctx, row.ID)
@@ -58,7 +58,7 @@ func (m *Manager) recordFailure(ctx context.Context, who crm.Who, step string, r
 	}
 }
 
-func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, signer crm.Signer, zip []byte) (crm.Module, error) {
+func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, signer crm.Signer, zip []byte, staged string) (crm.Module, error) {
 	row := rowOf(b, signer)
 	before, err := m.installedOr(ctx, row)
 	if err != nil {
@@ -76,7 +76,7 @@ func (m *Manager) install(ctx context.Context, who crm.Who, b *bundle, signer cr
 	if asks := newGrants(b.manifest, before); row.Activated && len(asks) > 0 {
 		return m.hold(ctx, who, row, asks, zip)
 	}
-	return m.replace(ctx, u, before, row, b, func(t crm.ModuleTrial) error { return m.app.InstallModule(ctx, who, row, zip, t) })
+	return m.replace(ctx, u, before, row, b, func(t crm.ModuleTrial) error { return m.app.InstallModule(ctx, who, row, zip, t, staged) })
 }
 
 // installedOr is the installed module of a package's id, or its own row when there is none.

@@ -184,7 +184,7 @@ func TestAPackageFromTheDatabaseIsCheckedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		row := rowOf(kept, signer)
-		if err := site.App.InstallModule(t.Context(), crm.Operator(), row, c.pkg, crm.ModuleTrial{}); err != nil {
+		if err := site.App.InstallModule(t.Context(), crm.Operator(), row, c.pkg, crm.ModuleTrial{}, ""); err != nil {
 			t.Fatal(err)
 		}
 		_, err = m.place(t.Context(), m.unit(row), row, placed{})

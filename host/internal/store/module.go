@@ -102,6 +102,11 @@ func (t Tx) StagedBy(ctx context.Context, id string) (crm.AccountKey, error) {
 	}, `SELECT by_kind, by_id FROM staged_packages WHERE id = $1`, id)
 }
 
+// TakeStaged deletes a staged package; false when it is gone already.
+func (t Tx) TakeStaged(ctx context.Context, id string) (bool, error) {
+	return t.changed(ctx, "take staged package", `DELETE FROM staged_packages WHERE id = $1`, id)
+}
+
 // DeleteStaged drops an uploaded package.
 func (t Tx) DeleteStaged(ctx context.Context, id string) error {
 	return t.exec(ctx, "delete staged package", `DELETE FROM staged_packages WHERE id = $1`, id)

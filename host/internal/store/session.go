@@ -63,12 +63,20 @@ func (t Tx) Resolve(ctx context.Context, secretHash []byte) (Resolved, error) {
 // ResolveAgain reads a session within a transaction that changes something on its behalf, and keeps
 // others from changing the session until that has committed.
 func (t Tx) ResolveAgain(ctx context.Context, id int64) (Resolved, error) {
-	if t.engine == PostgreSQL { // SQLite has one writer, and this is it
-		if _, err := t.count(ctx, `SELECT id FROM sessions WHERE id = $1 FOR SHARE`, id); err != nil {
-			return Resolved{}, err
-		}
+	if err := t.lockSession(ctx, id); err != nil {
+		return Resolved{}, err
 	}
 	return one(ctx, t, "resolve session again", scanResolved, resolveQuery+"WHERE s.id = $1", id)
+}
+
+// lockSession keeps a session for this transaction, NotFound when there is none. Whoever changes a
+// session and its switch takes the session first, so that two who do wait for each other in turn.
+func (t Tx) lockSession(ctx context.Context, id int64) error {
+	if t.engine != PostgreSQL { // SQLite has one writer, and this is it
+		return nil
+	}
+	_, err := t.count(ctx, `SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE`, id)
+	return err
 }
 
 func scanResolved(row scanner) (Resolved, error) {
@@ -154,6 +162,11 @@ func (t Tx) SwapSubject(ctx context.Context, s crm.Session, subject crm.AccountK
 // until when and how far it may go on. It does nothing when the switch isn't any more as it was:
 // then the next request asks again.
 func (t Tx) SetDecided(ctx context.Context, s crm.Session, revision int64, was crm.Switch, expires time.Time, mode crm.SwitchMode) error {
+	if err := t.lockSession(ctx, s.ID); crm.KindOf(err) == crm.NotFound {
+		return nil
+	} else if err != nil {
+		return err
+	}
 	narrowed, err := t.changed(ctx, "narrow switch", `UPDATE session_switches SET expires_at = $1, mode = $2 WHERE id = $3 AND ended_at = 0 AND expires_at = $4 AND mode = $5`,
 		millis(expires), mode, s.SwitchID, millis(was.ExpiresAt), was.Mode)
 	if err != nil || !narrowed {

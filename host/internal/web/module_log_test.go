@@ -15,7 +15,7 @@ func logged(t *testing.T, lines ...crm.ModuleLogLine) *site {
 	t.Helper()
 	s := newSite(t)
 	m := crm.Module{ID: "sample", Version: "1.0.0", Manifest: []byte(`{}`), SHA256: "aa"}
-	if err := s.app.InstallModule(t.Context(), crm.Operator(), m, []byte("zip"), crm.ModuleTrial{}); err != nil {
+	if err := s.app.InstallModule(t.Context(), crm.Operator(), m, []byte("zip"), crm.ModuleTrial{}, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.app.AppendModuleLog(t.Context(), "sample", lines); err != nil {

@@ -31,7 +31,7 @@ func replacedModule(t *testing.T) (*site, []byte, crm.Module) {
 	}
 	b.get("/admin/modules").silent(t, "Other versions")
 	next := crm.Module{ID: shipped.ID, Version: "9.9.9", SHA256: "99", Manifest: []byte(`{"id":"impersonation","name":"Impersonation","version":"9.9.9","author":"x","requires":{"host":">=3.1.0","protocol":1},"executables":{"linux/amd64":"bin/x"}}`)}
-	if err := s.app.InstallModule(t.Context(), crm.Operator(), next, []byte("zip"), crm.ModuleTrial{}); err != nil {
+	if err := s.app.InstallModule(t.Context(), crm.Operator(), next, []byte("zip"), crm.ModuleTrial{}, ""); err != nil {
 		t.Fatal(err)
 	}
 	return s, pkg, shipped
