@@ -173,6 +173,19 @@ func (f metricsFlags) access() web.MetricsAccess {
 	return web.MetricsAccess{Token: f.Token, NotLocal: !f.Local}
 }
 
+// traceFlags say who collects how long requests' steps took.
+type traceFlags struct {
+	Endpoint string `name:"otlp.endpoint" help:"Where OpenTelemetry traces go by OTLP over HTTP, such as http://127.0.0.1:4318; by default nowhere. OTEL_… in the environment says the rest, such as headers and sampling." env:"UNDERSTUDY_OTLP_ENDPOINT,OTEL_EXPORTER_OTLP_ENDPOINT"`
+}
+
+// collector is nil when nobody collects.
+func (f traceFlags) collector(ctx context.Context, replica string, log *slog.Logger) (*trace.Collector, error) {
+	if f.Endpoint == "" {
+		return nil, nil //nolint:nilnil // none is what was asked for
+	}
+	return trace.New(ctx, trace.Options{Endpoint: f.Endpoint, Version: version, Replica: replica, Log: log})
+}
+
 // mailFlags say how mail goes out.
 type mailFlags struct {
 	Host     string `name:"mail.host" help:"SMTP server that takes the mail the CRM sends; without one it sends none." env:"UNDERSTUDY_MAIL_HOST"`

@@ -15,6 +15,7 @@ import (
 type demoCommand struct {
 	webFlags
 	logFlags
+	traceFlags
 	Data     string `help:"Folder for the demo's data; it must be empty. By default a temporary one that is removed at the end." type:"path"`
 	Bare     bool   `help:"Leave the shipped modules out, to install them by hand."`
 	Packages string `help:"Folder of the shipped modules' packages. By default the dist folder beside the program's own." type:"path"`
@@ -38,6 +39,10 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	log := c.logger(t.errs)
+	traces, err := c.collector(ctx, "demo", log)
+	if err != nil {
+		return err
+	}
 	flags := dataFlags{Data: data, Modules: filepath.Join(data, "modules"), Synchronous: "NORMAL"}
 	release, err := flags.own()
 	if err != nil {
@@ -54,7 +59,7 @@ func (c *demoCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return errors.Join(err, s.close(), release())
 	}
-	serving := server{site: s, at: c.webFlags, log: log, ready: func(base string) error {
+	serving := server{site: s, traces: traces, at: c.webFlags, log: log, ready: func(base string) error {
 		c.welcome(t, base, packages)
 		return nil
 	}}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/mail"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 	"github.com/understudy-crm/understudy/host/internal/web"
 )
 
@@ -33,6 +34,7 @@ type serveCommand struct {
 	metricsFlags
 	mailFlags
 	logFlags
+	traceFlags
 	SecureCookies bool `help:"Send cookies over TLS only. Off by itself on a loopback address." env:"UNDERSTUDY_SECURE_COOKIES" default:"true" negatable:""`
 }
 
@@ -64,13 +66,14 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		return errors.Join(err, release())
 	}
 	sender, err := c.sender(s, log)
-	if err == nil {
+	traces, wrong := c.collector(ctx, c.Replica, log)
+	if err = errors.Join(err, wrong); err == nil {
 		err = s.join(ctx)
 	}
 	if err != nil {
 		return errors.Join(err, s.close(), release())
 	}
-	serving := server{site: s, mail: sender, at: c.webFlags, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, metrics: c.access(), log: log, ready: func(base string) error {
+	serving := server{site: s, mail: sender, traces: traces, at: c.webFlags, secure: c.SecureCookies && !isLoopback(c.Listen), maxUpload: c.MaxUpload, metrics: c.access(), log: log, ready: func(base string) error {
 		t.printf("Understudy %s listens on %s\n", version, base)
 		token, needed, err := s.app.FirstLink(ctx)
 		if err != nil || !needed {
@@ -88,6 +91,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 type server struct {
 	site   *site
 	mail   *mail.Sender // nil when no mail is sent
+	traces *trace.Collector
 	at     webFlags
 	secure bool
 	// maxUpload is the largest module package, in bytes.
@@ -148,7 +152,7 @@ func (s *server) pages(draining func() bool) (http.Handler, error) {
 	}
 	return web.New(web.Options{
 		App: s.site.app, Modules: s.site.modules, Log: s.log, Secure: s.secure, BasePath: s.at.base(), TrustedProxies: proxies, Version: version,
-		MaxUpload: s.maxUpload, Metrics: s.metrics, Draining: draining,
+		MaxUpload: s.maxUpload, Metrics: s.metrics, Draining: draining, Traces: s.traces,
 	})
 }
 
@@ -193,7 +197,17 @@ func (s *server) stop(web *http.Server, mailed <-chan struct{}) error {
 	if err := s.site.modules.Stop(all); err != nil {
 		return fmt.Errorf("stop modules: %w", err)
 	}
+	s.sendTraces(all)
 	return nil
+}
+
+// sendTraces sends those that are left, but waits for nobody who doesn't take them.
+func (s *server) sendTraces(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := s.traces.Close(ctx); err != nil {
+		s.log.Warn("the last traces are not sent", "error", err)
+	}
 }
 
 // tellMarks puts the ends of the Activity Log's chains where who can change the database may not

@@ -29,3 +29,20 @@ const MaxBodyBytes = 8 << 20
 
 // MaxChunkBytes is the largest chunk of a page's answer.
 const MaxChunkBytes = 64 << 10
+
+// Metadata of calls, in either direction, where times are collected: see span.proto.
+const (
+	TraceParent  = "traceparent"
+	SpansTrailer = "understudy-spans-bin"
+)
+
+// MaxSpans is how many spans of one call the host takes, MaxSpansBytes in how many bytes, MaxSpanName
+// the most of a name.
+const (
+	MaxSpans      = 64
+	MaxSpansBytes = 32 << 10
+	MaxSpanName   = 80
+)
+
+// RequestID is the metadata that names the request a call is made for, where it is made for one.
+const RequestID = "understudy-request"

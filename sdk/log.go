@@ -33,12 +33,20 @@ func logHandler(w io.Writer) slog.Handler {
 	})}
 }
 
+// requestIDKey is where a call's context keeps the id of the request it is made for, also where no
+// viewer is told.
+type requestIDKey struct{}
+
 // requestHandler says of a record for which request it was made, by the context it was logged with.
 type requestHandler struct{ slog.Handler }
 
 // Handle adds the request's id.
 func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
-	if id := ViewerOf(ctx).RequestID; id != "" {
+	id := ViewerOf(ctx).RequestID
+	if id == "" {
+		id, _ = ctx.Value(requestIDKey{}).(string)
+	}
+	if id != "" {
 		r = r.Clone()
 		r.AddAttrs(slog.String("request_id", id))
 	}

@@ -55,7 +55,7 @@ func Serve(module Module) {
 }
 
 func newServer(options []grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append(options,
+	return grpc.NewServer(append(options, grpc.ChainUnaryInterceptor(measureUnary), grpc.ChainStreamInterceptor(measureStream),
 		grpc.MaxRecvMsgSize(proto.MaxMessageBytes), grpc.MaxSendMsgSize(proto.MaxMessageBytes))...)
 }
 
@@ -115,7 +115,7 @@ func (s *moduleServer) Describe(context.Context, *modulev1.DescribeRequest) (*mo
 }
 
 func (s *moduleServer) Activate(ctx context.Context, request *modulev1.ActivateRequest) (*modulev1.ActivateResponse, error) {
-	conn, err := s.broker.DialWithOptions(request.GetHostServicesBrokerId(), grpc.WithDefaultCallOptions(
+	conn, err := s.broker.DialWithOptions(request.GetHostServicesBrokerId(), grpc.WithChainUnaryInterceptor(measureHost), grpc.WithDefaultCallOptions(
 		grpc.MaxCallRecvMsgSize(proto.MaxMessageBytes), grpc.MaxCallSendMsgSize(proto.MaxMessageBytes)))
 	if err != nil {
 		return nil, toStatus(Errorf(Unavailable, "activate: reach the host's services: %w", err))

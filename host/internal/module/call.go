@@ -3,7 +3,6 @@ package module
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 )
 
 // maxInFlight bounds the calls one module has to answer at a time.
@@ -68,9 +68,18 @@ func (g *gate) call(ctx context.Context, what call, limit time.Duration, do func
 	if err != nil {
 		return err
 	}
+	ctx, span := g.span(ctx, what)
 	err = do(ctx)
+	span.End(err)
 	leave(err)
-	return g.fault(what.String(), "", err)
+	return g.fault(ctx, what.String(), "", err)
+}
+
+// span measures a call, where somebody collects that.
+func (g *gate) span(ctx context.Context, what call) (context.Context, trace.Span) {
+	ctx, span := trace.Start(ctx, "module "+what.String())
+	span.Set("understudy.module", g.id)
+	return ctx, span
 }
 
 // enter lets a call through. Who entered leaves, with the call's raw error.
@@ -110,7 +119,7 @@ var codeKinds = map[codes.Code]crm.Kind{
 }
 
 // fault makes of a raw error what a person may read, and logs the rest. A nil error stays nil.
-func (g *gate) fault(what, requestID string, err error) error {
+func (g *gate) fault(ctx context.Context, what, requestID string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -126,7 +135,7 @@ func (g *gate) fault(what, requestID string, err error) error {
 		return &crm.Error{Kind: crm.Unavailable, Key: "module_call_cancelled", Args: map[string]any{"Module": g.name}, Err: err}
 	}
 	g.log.add("error", what+": "+status.Convert(err).Message()+" ("+code.String()+")", requestID)
-	g.log.host.Log(context.Background(), slog.LevelWarn, "module call failed", "call", what, "code", code.String(), "request", requestID, "error", err)
+	g.log.host.WarnContext(ctx, "module call failed", "call", what, "code", code.String(), "error", err)
 	select {
 	case <-g.gone:
 		return notRunning(g.name)

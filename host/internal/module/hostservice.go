@@ -109,7 +109,9 @@ func (s *hostServices) intercept(ctx context.Context, request any, info *grpc.Un
 			answer, err = nil, status.Error(codes.Internal, "internal error")
 		}
 	}()
+	ctx, span := s.running.process.spans.asked(ctx, info.FullMethod)
 	answer, err = handle(ctx, request)
+	span.End(err)
 	return answer, s.toStatus(info.FullMethod, err)
 }
 

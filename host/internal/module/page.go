@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 	"github.com/understudy-crm/understudy/proto"
 	modulev1 "github.com/understudy-crm/understudy/proto/understudy/module/v1"
 )
@@ -66,7 +67,8 @@ func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, e
 	}
 	id := r.begin(q.Viewer.Who, q.changes())
 	ctx, cancel := context.WithCancel(ctx)
-	b := &pageBody{running: r, what: "page " + q.Path, id: id, leave: leave, cancel: cancel, wait: r.timing.idle}
+	ctx, span := r.gate.span(ctx, callServePage)
+	b := &pageBody{running: r, ctx: ctx, span: span, what: "page " + q.Path, id: id, leave: leave, cancel: cancel, wait: r.timing.idle}
 	b.timer = time.AfterFunc(r.timing.page, b.expire)
 	b.stream, err = r.pages.Serve(ctx, r.pageToWire(q, id))
 	var head *modulev1.ResponseHead
@@ -170,6 +172,8 @@ type pageBody struct {
 	running *running
 	what    string
 	id      string
+	ctx     context.Context // the request's, for the log
+	span    trace.Span
 	stream  grpc.ServerStreamingClient[modulev1.ServeResponse]
 	cancel  context.CancelFunc
 	leave   func(error)
@@ -259,7 +263,8 @@ func (b *pageBody) finish(err error) error {
 	b.mu.Unlock()
 	b.once.Do(func() {
 		b.leave(err)
+		b.span.End(err)
 		b.running.end(b.id)
 	})
-	return b.running.gate.fault(b.what, b.id, err)
+	return b.running.gate.fault(b.ctx, b.what, b.id, err)
 }

@@ -41,6 +41,7 @@ type process struct {
 	client  *plugin.Client
 	conn    *grpc.ClientConn
 	broker  *plugin.GRPCBroker
+	spans   *spans
 	config  *plugin.ClientConfig
 	address net.Addr
 	socket  string // empty where there are no Unix sockets
@@ -85,7 +86,7 @@ func startProcess(ctx context.Context, l launch) (*process, error) {
 		return nil, err
 	}
 	defer file.Close()
-	p := &process{}
+	p := &process{spans: newSpans(filepath.Base(l.runDir))}
 	p.config = p.configFor(l, file)
 	p.client = plugin.NewClient(p.config)
 	if err := p.connect(ctx, l); err != nil {
@@ -128,7 +129,7 @@ func (p *process) configFor(l launch, executable *os.File) *plugin.ClientConfig 
 		SyncStderr:       lines,
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(proto.MaxAnswerBytes), grpc.MaxCallSendMsgSize(proto.MaxMessageBytes)),
-			grpc.WithChainStreamInterceptor(boundBroker),
+			grpc.WithChainStreamInterceptor(boundBroker, p.spans.stream), grpc.WithChainUnaryInterceptor(p.spans.unary),
 		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, folder string) (runner.Runner, error) {
 			p.making.Lock()

@@ -208,7 +208,7 @@ func (r *running) ask(ctx context.Context, what call, limit time.Duration, do fu
 	started := time.Now()
 	err := do(ctx)
 	r.gate.meter.done(what, started, err)
-	return r.gate.fault(what.String(), "", err)
+	return r.gate.fault(ctx, what.String(), "", err)
 }
 
 // health says whether the module works. It isn't counted among the calls: it is nobody's request.
@@ -234,7 +234,7 @@ func (r *running) healthBy(ctx context.Context, module modulev1.ModuleServiceCli
 		err = nil
 	}
 	r.gate.meter.done(callHealth, started, err)
-	return r.gate.fault(callHealth.String(), "", err)
+	return r.gate.fault(ctx, callHealth.String(), "", err)
 }
 
 // startFault says how a start failed: when the process ended, its exit says more than the call.

@@ -17,6 +17,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 )
 
 // Engine is the kind of database behind a Store.
@@ -139,7 +140,9 @@ func (s *Store) Read() Tx {
 }
 
 // Write runs do in one transaction: all of it is kept when do returns nil, nothing otherwise.
-func (s *Store) Write(ctx context.Context, do func(Tx) error) error {
+func (s *Store) Write(ctx context.Context, do func(Tx) error) (err error) {
+	ctx, span := trace.Start(ctx, "transaction") // waiting for its turn included
+	defer func() { span.End(err) }()
 	var (
 		kept  bool
 		after []func(bool)

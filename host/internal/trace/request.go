@@ -28,8 +28,8 @@ func (r *Request) SetWho(who crm.Who) {
 	}
 }
 
-// attributes are what a log line says of the request.
-func (r *Request) attributes() []slog.Attr {
+// Attributes are what a log line says of the request.
+func (r *Request) Attributes() []slog.Attr {
 	list := []slog.Attr{slog.String("request", r.Client.RequestID)}
 	if p := r.who.Load(); p != nil {
 		list = append(list, slog.String("actor", p.actor.String()), slog.String("subject", p.subject.String()))
@@ -63,7 +63,7 @@ type handler struct{ slog.Handler }
 func (h handler) Handle(ctx context.Context, record slog.Record) error {
 	if r := Of(ctx); r != nil {
 		record = record.Clone()
-		record.AddAttrs(r.attributes()...)
+		record.AddAttrs(r.Attributes()...)
 	}
 	return h.Handler.Handle(ctx, record)
 }

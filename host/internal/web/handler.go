@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,7 +26,9 @@ const (
 func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, act func(*visit) error) {
 	v := &visit{server: s, route: rt, client: s.clientOf(r, rt), out: watchedWriter{ResponseWriter: w}, began: time.Now()}
 	v.w, v.request.Client = &v.out, v.client
-	v.r = r.WithContext(trace.With(r.Context(), &v.request))
+	ctx, span := v.measure(trace.With(r.Context(), &v.request), r)
+	v.r = r.WithContext(ctx)
+	defer v.endMeasure(span)
 	w.Header().Set("X-Request-Id", v.client.RequestID)
 	defer v.logAnswer()
 	defer v.removeFiles()
@@ -45,21 +48,55 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, act fu
 	}
 }
 
+// measure begins the request's own step, where steps are collected, below the one a trusted proxy names.
+func (v *visit) measure(ctx context.Context, r *http.Request) (context.Context, trace.Span) {
+	if v.traces == nil || v.route != nil && v.route.need.static {
+		return ctx, trace.Span{}
+	}
+	var parent, state string
+	if trusted(peerOf(r), v.proxies) {
+		parent, state = r.Header.Get("Traceparent"), r.Header.Get("Tracestate")
+	}
+	return v.traces.Request(ctx, clip(r.Method, 20)+" "+v.routeName(), parent, state)
+}
+
+// endMeasure says what came of the request.
+func (v *visit) endMeasure(span trace.Span) {
+	if !span.On() {
+		return
+	}
+	span.Set("http.request.method", clip(v.r.Method, 20))
+	span.Set("http.route", v.routeName())
+	span.SetInt("http.response.status_code", int64(v.out.status))
+	for _, a := range v.request.Attributes() {
+		span.Set("understudy."+a.Key, a.Value.String())
+	}
+	if v.out.status >= 500 {
+		span.Fail()
+	}
+	span.End(nil)
+}
+
+// routeName stands for the address, which may hold a secret.
+func (v *visit) routeName() string {
+	if v.route == nil {
+		return "none"
+	}
+	return v.route.pattern
+}
+
 // logAnswer writes the request's one line, which names its route and never its address: that may hold
 // a secret. What is asked for by each page, or by programs every few seconds, is told to who looks closer.
 func (v *visit) logAnswer() {
-	level, route, ctx := slog.LevelInfo, "none", v.r.Context()
-	if v.route != nil {
-		route = v.route.pattern
-		if v.route.need.static {
-			level = slog.LevelDebug
-		}
+	level, ctx := slog.LevelInfo, v.r.Context()
+	if v.route != nil && v.route.need.static {
+		level = slog.LevelDebug
 	}
 	if !v.log.Enabled(ctx, level) {
 		return
 	}
 	attributes := []slog.Attr{
-		slog.String("method", clip(v.r.Method, 20)), slog.String("route", route), slog.Int("status", v.out.status),
+		slog.String("method", clip(v.r.Method, 20)), slog.String("route", v.routeName()), slog.Int("status", v.out.status),
 		slog.Float64("ms", float64(time.Since(v.began).Microseconds())/1000), slog.String("client", v.client.IP),
 	}
 	if v.route != nil && v.route.need.perPage {

@@ -14,6 +14,7 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/app"
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/module"
+	"github.com/understudy-crm/understudy/host/internal/trace"
 )
 
 // Options is what the web pages need. App and Modules are required.
@@ -21,13 +22,14 @@ type Options struct {
 	App            *app.App
 	Modules        *module.Manager
 	Log            *slog.Logger
-	Secure         bool           // the site is reached by https alone: secure cookies whatever a request says, HSTS
-	BasePath       string         // where the site stands below its host, such as "/crm"; empty at the root
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed
-	Version        string         // of the host, shown to staff
-	Draining       func() bool    // true once the program is stopping: /readyz says so, connections end; may be nil
-	Metrics        MetricsAccess  // who may read /metrics
-	MaxUpload      int64          // the largest module package taken, in bytes; 0 for 64 MiB
+	Secure         bool             // the site is reached by https alone: secure cookies whatever a request says, HSTS
+	BasePath       string           // where the site stands below its host, such as "/crm"; empty at the root
+	TrustedProxies []netip.Prefix   // whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed
+	Version        string           // of the host, shown to staff
+	Draining       func() bool      // true once the program is stopping: /readyz says so, connections end; may be nil
+	Metrics        MetricsAccess    // who may read /metrics
+	Traces         *trace.Collector // takes what requests' steps took; nil for nobody
+	MaxUpload      int64            // the largest module package taken, in bytes; 0 for 64 MiB
 }
 
 // server is the handler that New makes.
@@ -40,6 +42,7 @@ type server struct {
 	proxies     []netip.Prefix
 	version     string
 	maxUpload   int64
+	traces      *trace.Collector
 	draining    func() bool
 	assets      *assets
 	languages   *languages
@@ -66,7 +69,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	s := &server{
 		app: o.App, modules: o.Modules, log: o.Log, secure: o.Secure,
-		base: strings.TrimRight(o.BasePath, "/"), proxies: o.TrustedProxies, version: o.Version, maxUpload: o.MaxUpload,
+		base: strings.TrimRight(o.BasePath, "/"), proxies: o.TrustedProxies, version: o.Version, maxUpload: o.MaxUpload, traces: o.Traces,
 		crossOrigin: http.NewCrossOriginProtection(), metricsAccess: o.Metrics, seen: o.App.NotePage,
 	}
 	if s.log == nil {

@@ -69,7 +69,9 @@ func (s *sessionStore) Save(_ *http.Request, w http.ResponseWriter, session *ses
 // resolve finds out who comes. A new secret goes out at once; an unknown one stays in its cookie,
 // for another tab may have been given a newer one this moment.
 func (v *visit) resolve() error {
+	_, span := trace.Start(v.r.Context(), "who is this")
 	session, err := v.sessions.Get(v.r, sessionCookie)
+	span.End(err)
 	if err != nil {
 		return err
 	}
