@@ -149,3 +149,20 @@ func TestAStoppingReplicaSaysSoAndGoesOn(t *testing.T) {
 		t.Error("the connection stays open")
 	}
 }
+
+func TestEveryAnswerHasANumberOfItsOwn(t *testing.T) {
+	s := newSite(t)
+	b, seen := s.as(ann), map[string]bool{}
+	for _, address := range []string{"/healthz", "/readyz", "/metrics", "/favicon.ico", "/assets/x/none.js", "/admin", "/admin", "/nowhere", "//admin", "/admin/roles/none", "/company"} {
+		id := b.raw(address).Header.Get("X-Request-Id")
+		if id == "" || seen[id] {
+			t.Errorf("%s is called %q", address, id)
+		}
+		seen[id] = true
+	}
+	for _, method := range []string{http.MethodPost, http.MethodPut, "TRACE"} {
+		if a := b.do(method, "/admin/profile", nil); a.Header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %d has no number", method, a.StatusCode)
+		}
+	}
+}
