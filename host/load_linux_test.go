@@ -53,7 +53,7 @@ func TestMixedLoadWhileModulesCrash(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), long)
 	defer cancel()
 	finish := l.everybody(ctx, think)
-	crashes := l.crash(ctx, between)
+	crashes := l.crash(ctx, between, given)
 	sizes := l.weigh(ctx, long)
 	finish()
 	t.Logf("%d module processes died or stood still", <-crashes)
@@ -144,8 +144,9 @@ func (l *load) everybody(ctx context.Context, think time.Duration) (finish func(
 	return wait.Wait
 }
 
-// crash has module processes die, or stand still, at random, this often; it tells how many at the end.
-func (l *load) crash(ctx context.Context, between time.Duration) <-chan int {
+// crash has module processes die at random, this often, or stand still, until the host finds that out;
+// it tells how many at the end.
+func (l *load) crash(ctx context.Context, between time.Duration, still bool) <-chan int {
 	done := make(chan int, 1)
 	r := rand.New(rand.NewPCG(rand.Uint64(), 9))
 	go func() {
@@ -159,8 +160,8 @@ func (l *load) crash(ctx context.Context, between time.Duration) <-chan int {
 			}
 			one := l.List[r.IntN(len(l.List))]
 			signal := syscall.SIGKILL
-			if r.IntN(8) == 0 {
-				signal = syscall.SIGSTOP // the host has to find that out
+			if still && r.IntN(8) == 0 {
+				signal = syscall.SIGSTOP
 			}
 			for _, pid := range hosttest.Children(l.t, one.PID()) {
 				if syscall.Kill(pid, signal) == nil {

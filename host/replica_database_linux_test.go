@@ -61,11 +61,16 @@ func (w *watcher) look() (what, wrong string) {
 	return fmt.Sprint(got.Status), fmt.Sprintf("%s for %s: %d, %q under %q: %s", w.path, w.subject, got.Status, whose.Subject, whose.Banner, got.text())
 }
 
-// so waits until the replica has answered this way a few times more.
-func (w *watcher) so(what string, limit time.Duration) {
-	w.t.Helper()
-	began := w.count(what)
-	hosttest.Eventually(w.t, limit, w.subject+" sees "+what, func() bool { return w.count(what) >= began+3 })
+// wantAll waits until everybody has been answered this way a few times more.
+func wantAll(t *testing.T, list []*watcher, what string, limit time.Duration) {
+	t.Helper()
+	var began []int
+	for _, w := range list {
+		began = append(began, w.count(what))
+	}
+	for i, w := range list {
+		hosttest.Eventually(t, limit, w.subject+" sees "+what, func() bool { return w.count(what) >= began[i]+2 })
+	}
 }
 
 func (w *watcher) count(what string) int {
@@ -97,9 +102,7 @@ func (r replicas) watchers(one *hosttest.Replica) (list []*watcher, stop func())
 		wait.Wait()
 	}
 	r.t.Cleanup(stop)
-	for _, w := range list {
-		w.so("page", 10*time.Second)
-	}
+	wantAll(r.t, list, "page", 10*time.Second)
 	return list, stop
 }
 
@@ -154,16 +157,12 @@ func TestPostgresIsRestarted(t *testing.T) {
 	}
 	for _, end := range []func(){p.Stop, p.Crash} {
 		end()
-		for _, w := range all {
-			w.so("unavailable", 15*time.Second)
-		}
+		wantAll(t, all, "unavailable", 15*time.Second)
 		for _, one := range r.List {
 			hosttest.Eventually(t, 10*time.Second, one.Name+" says that it isn't ready", func() bool { return ready(t.Context(), one) == http.StatusServiceUnavailable })
 		}
 		p.Start()
-		for _, w := range all {
-			w.so("page", 15*time.Second)
-		}
+		wantAll(t, all, "page", 15*time.Second)
 		for _, one := range r.List {
 			hosttest.Eventually(t, 10*time.Second, one.Name+" is ready", func() bool { return ready(t.Context(), one) == http.StatusOK })
 		}
