@@ -52,7 +52,7 @@ func taken(err error, key string) error {
 }
 
 // FirstLink makes the token of the one-time address that creates the first administrator; the one
-// before it is dead. Not needed once there is anybody on the staff.
+// before it is dead, unless another replica is there, whose it may be. Not needed once there is anybody on the staff.
 func (a *App) FirstLink(ctx context.Context) (token string, needed bool, err error) {
 	if needed, err = a.staffless(ctx, a.store.Read()); err != nil || !needed {
 		return "", false, err
@@ -60,8 +60,14 @@ func (a *App) FirstLink(ctx context.Context) (token string, needed bool, err err
 	token, hash := newSecret()
 	return token, true, a.store.Write(ctx, func(tx store.Tx) error {
 		nobody := crm.AccountKey{Kind: crm.Staff}
-		if err := tx.DeleteLinks(ctx, purposeFirst, nobody, a.Now()); err != nil {
+		others, err := tx.Replicas(ctx)
+		if err != nil {
 			return err
+		}
+		if len(others) < 2 { // else another replica has just told somebody its own
+			if err := tx.DeleteLinks(ctx, purposeFirst, nobody, a.Now()); err != nil {
+				return err
+			}
 		}
 		return tx.InsertLink(ctx, hash, store.Link{Purpose: purposeFirst, Account: nobody, Expires: a.Now().Add(LinkLife)})
 	})

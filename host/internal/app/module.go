@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strconv"
 	"strings"
@@ -302,12 +303,28 @@ func (a *App) RecordSafeMode(ctx context.Context, detail map[string]string) erro
 	})
 }
 
-// LeaveSafeMode notes that an administrator has the modules started again.
+// Where the database keeps when safe mode was left last, for all replicas.
+const (
+	hostSection  = "host"
+	safeModeLeft = "safe_mode_left"
+)
+
+// SafeModeLeft is another text whenever an administrator has ended safe mode. A host in safe mode that
+// sees it change leaves it, too.
+func (a *App) SafeModeLeft(ctx context.Context) (string, error) {
+	values, err := a.store.Read().Settings(ctx, hostSection)
+	return values[safeModeLeft], err
+}
+
+// LeaveSafeMode notes that an administrator has the modules started again, on every replica.
 func (a *App) LeaveSafeMode(ctx context.Context, who crm.Who) error {
 	if err := a.CheckModuleRights(who); err != nil {
 		return err
 	}
 	return a.changeRights(ctx, who, "safe_mode_left", func(tx store.Tx) (string, map[string]string, error) {
+		if err := tx.SetSetting(ctx, hostSection, safeModeLeft, rand.Text()); err != nil {
+			return "", nil, err
+		}
 		return "", nil, tx.RaiseRevision(ctx)
 	})
 }

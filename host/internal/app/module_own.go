@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 
@@ -33,13 +32,19 @@ func (a *App) ModuleValue(ctx context.Context, id, name string) ([]byte, error) 
 
 // PutModuleValue writes a value of a module's own space; TooLarge beyond its quota.
 func (a *App) PutModuleValue(ctx context.Context, id, name string, value []byte) error {
+	return a.PutValueOf(ctx, id, "", name, value)
+}
+
+// PutValueOf is PutModuleValue for a process of the version whose package has this SHA-256. Conflict
+// module_replaced when another one is installed by now and runs on another replica: that one may have
+// brought the values to another form. While it runs nowhere the old one goes on.
+func (a *App) PutValueOf(ctx context.Context, id, sha256, name string, value []byte) error {
 	if name == "" || len(name) > 256 {
 		return crm.Refuse(crm.Invalid, "value_name_invalid")
 	}
 	return a.store.Write(ctx, func(tx store.Tx) error {
-		// A process on its way out must leave nothing behind of a module that is gone.
-		if installed, err := tx.ModuleInstalled(ctx, id); err != nil || !installed {
-			return cmp.Or(err, error(crm.Refuse(crm.NotFound, "module_not_found")))
+		if err := isInstalled(ctx, tx, id, sha256); err != nil {
+			return err
 		}
 		used, err := tx.ModuleValuesSize(ctx, id, name)
 		if err != nil {
@@ -55,6 +60,34 @@ func (a *App) PutModuleValue(ctx context.Context, id, name string, value []byte)
 // DeleteModuleValue removes a value of a module's own space; removing none is no error.
 func (a *App) DeleteModuleValue(ctx context.Context, id, name string) error {
 	return a.store.Write(ctx, func(tx store.Tx) error { return tx.DeleteModuleValue(ctx, id, name) })
+}
+
+// DeleteValueOf is DeleteModuleValue for a process of the version whose package has this SHA-256, as
+// PutValueOf is.
+func (a *App) DeleteValueOf(ctx context.Context, id, sha256, name string) error {
+	return a.store.Write(ctx, func(tx store.Tx) error {
+		if err := isInstalled(ctx, tx, id, sha256); err != nil {
+			return err
+		}
+		return tx.DeleteModuleValue(ctx, id, name)
+	})
+}
+
+// isInstalled refuses a process on its way out: it must leave nothing behind of a module that is gone,
+// nor write what another version no longer understands.
+func isInstalled(ctx context.Context, tx store.Tx, id, sha256 string) error {
+	now, err := tx.HoldModule(ctx, id)
+	switch {
+	case err != nil:
+		return found(err, "module_not_found")
+	case sha256 == "" || sha256 == now:
+		return nil
+	}
+	replaced, err := tx.RunsElsewhere(ctx, id, ModuleActive, now)
+	if err == nil && replaced {
+		err = crm.Refuse(crm.Conflict, "module_replaced", "Module", id)
+	}
+	return err
 }
 
 // ModuleValuesSize is how much a module's own space holds, in bytes.

@@ -51,11 +51,23 @@ func (a *App) askAgain(ctx context.Context, tx store.Tx, s ModuleState, replica 
 		if err := tx.PutReport(ctx, s.Report); err != nil {
 			return err
 		}
-		if elsewhere, err := tx.RunsElsewhere(ctx, s.Report.Module, ModuleActive); err != nil || elsewhere {
+		if elsewhere, err := tx.RunsElsewhere(ctx, s.Report.Module, ModuleActive, ""); err != nil || elsewhere {
 			return err
 		}
 	}
 	return tx.RaiseRevision(ctx)
+}
+
+// takesOver says in the transaction that makes a version the installed one that it runs here: what it
+// replaces, on another replica, writes no more from then on. Should it not run after all, the next
+// report says so.
+func (a *App) takesOver(ctx context.Context, tx store.Tx, m crm.Module) error {
+	replica := a.ReplicaName()
+	if replica == "" || !m.Activated {
+		return nil
+	}
+	tx.Then(func(bool) { a.joined.Add(1) })
+	return tx.PutReport(ctx, crm.ModuleReport{Module: m.ID, Replica: replica, Version: m.Version, SHA256: m.SHA256, State: ModuleActive, Since: a.Now()})
 }
 
 // ModuleActive is the state in which a module answers, as reports name it.

@@ -75,6 +75,9 @@ func (a *App) putVersion(ctx context.Context, tx store.Tx, m, before crm.Module,
 	if err := tx.PutModule(ctx, m); err != nil {
 		return err
 	}
+	if err := a.takesOver(ctx, tx, m); err != nil {
+		return err
+	}
 	if err := tx.DropKeptVersion(ctx, m.ID, m.SHA256); err != nil {
 		return err
 	}

@@ -120,6 +120,9 @@ func (a *App) SendNotice(ctx context.Context, who crm.Who, module string, n crm.
 		} else if !installed {
 			return crm.Refuse(crm.NotFound, "module_not_found")
 		}
+		if err := countNotice(ctx, tx, module, a.Now()); err != nil {
+			return err
+		}
 		if administrators {
 			return a.tellAdministrators(ctx, tx, who, n, except)
 		}
@@ -131,7 +134,17 @@ func (a *App) SendNotice(ctx context.Context, who crm.Who, module string, n crm.
 	})
 }
 
-// sentNotices are the times of what modules sent in the last minute.
+// countNotice counts what a module's processes on all replicas have told since a minute began for it.
+func countNotice(ctx context.Context, tx store.Tx, module string, now time.Time) error {
+	told, err := tx.CountAttempt(ctx, "notices:"+module, now, now.Add(-time.Minute))
+	if err == nil && told.Count > noticesEachMinute {
+		err = crm.Refuse(crm.TooMany, "account_notice_too_many", "Max", noticesEachMinute)
+	}
+	return err
+}
+
+// sentNotices are the times of what modules tried to send from here in the last minute: who tries too
+// often isn't even let to the database.
 type sentNotices struct {
 	mu sync.Mutex
 	by map[string][]time.Time

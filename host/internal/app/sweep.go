@@ -9,12 +9,18 @@ import (
 )
 
 // Sweep closes what nobody came back for: sessions past their time, switches past theirs, and
-// switches whose session is gone. It is called now and then; no answer depends on it.
+// switches whose session is gone. It is called now and then, on every replica; no answer depends on it.
 func (a *App) Sweep(ctx context.Context) error {
 	ctx, now := store.Patient(ctx), a.Now()
 	_ = a.clock.look(a.clock.read()) // CheckSwitching tells of it
 	for _, sweep := range []func(context.Context, store.Tx, time.Time) error{a.sweepSessions, a.sweepOverdue, a.sweepLost, a.sweepRest, a.sweepModuleLogs, a.sweepAudit, a.sweepNotices, a.sweepPages} {
-		if err := a.store.Write(ctx, func(tx store.Tx) error { return sweep(ctx, tx, now) }); err != nil {
+		err := a.store.Write(ctx, func(tx store.Tx) error {
+			if mine, err := tx.LockSweep(ctx); err != nil || !mine {
+				return err // another replica is at it
+			}
+			return sweep(ctx, tx, now)
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -165,7 +165,7 @@ func rawZipIn(t testing.TB, memory []byte, change func(*zip.Writer)) []byte {
 func quick() timing {
 	t := usualTiming()
 	t.poll, t.health, t.flush, t.backoff = 20*time.Millisecond, time.Hour, 20*time.Millisecond, 20*time.Millisecond
-	t.maxCrashes = 100
+	t.maxCrashes, t.others = 100, 20*time.Second
 	return t
 }
 

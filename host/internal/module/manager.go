@@ -47,7 +47,7 @@ type timing struct {
 	poll, health, healthLimit, flush, load time.Duration
 	backoff, backoffMax, crashWindow       time.Duration
 	maxCrashes                             int
-	through, others                        time.Duration
+	through, others, again                 time.Duration
 }
 
 func usualTiming() timing {
@@ -57,7 +57,7 @@ func usualTiming() timing {
 		hook:       2 * time.Second, page: 15 * time.Second, idle: 30 * time.Second,
 		poll: time.Second, health: 10 * time.Second, healthLimit: 5 * time.Second, flush: 500 * time.Millisecond, load: time.Second,
 		backoff: time.Second, backoffMax: 5 * time.Minute, crashWindow: 10 * time.Minute, maxCrashes: 5,
-		through: 30 * time.Second, others: 3 * time.Second,
+		through: 30 * time.Second, others: 5 * time.Second, again: 30 * time.Second,
 	}
 }
 
@@ -86,6 +86,7 @@ type Manager struct {
 	safeAsked        bool
 	debug            []string
 	safe             atomic.Pointer[SafeMode]
+	safeLeft         string // App.SafeModeLeft when safe mode was entered, at the start
 	journal          journal
 	direct           bool // tests only: modules start without the launcher
 	groups           func() *cgroups
@@ -328,6 +329,9 @@ func (m *Manager) kick() {
 	default:
 	}
 }
+
+// kickIn does so after a while.
+func (m *Manager) kickIn(wait time.Duration) { time.AfterFunc(wait, m.kick) }
 
 // ActivityWords puts what the Activity Log keeps as codes into words of a language.
 type ActivityWords interface {

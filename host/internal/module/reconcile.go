@@ -31,7 +31,9 @@ func (m *Manager) loop(revision int64) {
 	look := func() {
 		if now, err := m.app.Revision(ctx); err == nil && now != revision {
 			revision = now
-			m.reconcileSoon(ctx)
+			if !m.reconcileSoon(ctx) {
+				revision = unknownRevision // once more, at the next look
+			}
 		}
 	}
 	for {
@@ -39,7 +41,9 @@ func (m *Manager) loop(revision int64) {
 		case <-ctx.Done():
 			return
 		case <-m.kicked:
-			m.reconcileSoon(ctx)
+			if !m.reconcileSoon(ctx) {
+				revision = unknownRevision
+			}
 		case <-m.raised:
 			look()
 		case <-poll.C:
@@ -61,10 +65,16 @@ func (m *Manager) loop(revision int64) {
 	}
 }
 
-func (m *Manager) reconcileSoon(ctx context.Context) {
-	if err := m.reconcile(ctx, false); err != nil && ctx.Err() == nil {
+// unknownRevision is none: whatever the next one is, it is another.
+const unknownRevision = -1
+
+// reconcileSoon tells whether it could be read what should run.
+func (m *Manager) reconcileSoon(ctx context.Context) bool {
+	err := m.reconcile(ctx, false)
+	if err != nil && ctx.Err() == nil {
 		m.log.Error("read the installed modules", "error", err)
 	}
+	return err == nil
 }
 
 // reconcile compares what runs with what should. Modules change side by side: one that hangs holds
@@ -74,6 +84,7 @@ func (m *Manager) reconcile(ctx context.Context, wait bool) error {
 	if err != nil {
 		return err
 	}
+	m.leaveWithOthers(ctx)
 	var settled sync.WaitGroup
 	for _, row := range rows {
 		u := m.unit(row)

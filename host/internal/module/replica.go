@@ -140,6 +140,9 @@ func (m *Manager) look() {
 	}
 }
 
+// awaitLook is how often one looks whether the others have followed.
+const awaitLook = 50 * time.Millisecond
+
 // awaitOthers gives the other replicas some time to follow a change of a module that was made here,
 // so that the next request, whoever answers it, finds it made. Whoever doesn't follow in time does
 // later; its row says how it stands.
@@ -154,7 +157,7 @@ func (m *Manager) awaitOthers(ctx context.Context, id string) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(m.timing.others / 60):
+		case <-time.After(awaitLook):
 		}
 	}
 }

@@ -1,8 +1,11 @@
 package module
 
 import (
+	"context"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
@@ -12,11 +15,11 @@ import (
 // first, unless a story says otherwise.
 func replicas(t *testing.T, site *hosttest.Site, names ...string) []*stage {
 	t.Helper()
-	return replicasOf(t, site, "", names...)
+	return replicasWith(t, site, func(string, *Manager) {}, names...)
 }
 
-// replicasOf have the last of them be a host of this version.
-func replicasOf(t *testing.T, site *hosttest.Site, last string, names ...string) []*stage {
+// replicasWith have their Managers changed before they start.
+func replicasWith(t *testing.T, site *hosttest.Site, change func(name string, m *Manager), names ...string) []*stage {
 	t.Helper()
 	var list []*stage
 	for i, name := range names {
@@ -24,21 +27,33 @@ func replicasOf(t *testing.T, site *hosttest.Site, last string, names ...string)
 		if i > 0 {
 			at = site.Beside(t)
 		}
-		at.Store.NameChain(name)
-		if err := at.App.JoinReplicas(t.Context(), crm.Replica{Name: name, Home: name, Run: name}); err != nil {
-			t.Fatal(err)
-		}
-		s := &stage{t: t, site: at, m: newManager(t, at, func(q *timing) { q.maxCrashes = 3 }), ann: at.SignIn(t, "admin@example.com")}
-		if last != "" && i == len(names)-1 {
-			s.m.hostVersion = last
-		}
-		if err := s.m.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(s.stop)
-		list = append(list, s)
+		list = append(list, replica(t, at, name, change))
 	}
 	return list
+}
+
+func replica(t *testing.T, at *hosttest.Site, name string, change func(string, *Manager)) *stage {
+	t.Helper()
+	at.Store.NameChain(name)
+	if err := at.App.JoinReplicas(t.Context(), crm.Replica{Name: name, Home: name, Run: name}); err != nil {
+		t.Fatal(err)
+	}
+	signing, stop := context.WithCancel(context.Background())
+	var signs sync.WaitGroup
+	signs.Go(func() {
+		for signing.Err() == nil {
+			_ = at.App.SignReplica(signing) // while it is cut off it can't
+			time.Sleep(200 * time.Millisecond)
+		}
+	})
+	t.Cleanup(func() { stop(); signs.Wait() })
+	s := &stage{t: t, site: at, m: newManager(t, at, func(q *timing) { q.maxCrashes = 3 }), ann: at.SignIn(t, "admin@example.com")}
+	change(name, s.m)
+	if err := s.m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	return s
 }
 
 // states are a module's on each replica, as this one shows them.
@@ -121,7 +136,11 @@ func TestAMachineThatCantRunAModuleSaysNothingOfTheOthers(t *testing.T) {
 
 func TestAnOlderReplicaSaysThatAModuleNeedsANewerHost(t *testing.T) {
 	site := hosttest.NewSite(t)
-	list := replicasOf(t, site, "3.0.9", "a", "old")
+	list := replicasWith(t, site, func(name string, m *Manager) {
+		if name == "old" {
+			m.hostVersion = "3.0.9"
+		}
+	}, "a", "old")
 	a, old := list[0], list[1]
 	a.active(kit{})
 	a.wantStates("sample", "a 1.0.0 active", "old 1.0.0 failed")
@@ -131,4 +150,47 @@ func TestAnOlderReplicaSaysThatAModuleNeedsANewerHost(t *testing.T) {
 	if row := old.row("sample"); row.Crashes != 0 || row.WhyNot == nil {
 		t.Errorf("on the old host: %d crashes, %v", row.Crashes, row.WhyNot)
 	}
+}
+
+func TestSafeModeIsLeftOnEveryReplica(t *testing.T) {
+	site := hosttest.NewSite(t)
+	list := replicasWith(t, site, func(name string, m *Manager) { m.safeAsked = name == "b" }, "a", "b")
+	a, b := list[0], list[1]
+	a.active(kit{})
+	a.wantStates("sample", "a 1.0.0 active", "b 1.0.0 withheld")
+	if err := a.m.LeaveSafeMode(t.Context(), a.ann.Who()); err != nil { // whoever asks may reach the one that isn't in it
+		t.Fatal(err)
+	}
+	a.wantStates("sample", "a 1.0.0 active", "b 1.0.0 active")
+	if b.m.SafeMode() != nil {
+		t.Error("it still says that it is in safe mode")
+	}
+	wantKey(t, a.m.LeaveSafeMode(t.Context(), a.ann.Who()), crm.Conflict, "safe_mode_off")
+}
+
+// A module that ends while the host is cut off from the database runs again once it isn't, and what was
+// done meanwhile on another replica is taken up.
+func TestWhatEndsWhileCutOffRunsAgain(t *testing.T) {
+	t.Parallel()
+	address := hosttest.PostgresURL(t)
+	near := hosttest.OpenSite(t, address)
+	if err := near.App.FillDemo(t.Context(), hosttest.Support...); err != nil {
+		t.Fatal(err)
+	}
+	wire := hosttest.NewWire(t, address)
+	nothing := func(string, *Manager) {}
+	b := replica(t, near, "b", nothing)
+	a := replica(t, hosttest.OpenSite(t, wire.URL(t, address)), "a", nothing)
+	b.active(kit{})
+	b.wantStates("sample", "a 1.0.0 active", "b 1.0.0 active")
+	wire.Cut()
+	kill(t, a.pid("sample"))
+	eventually(t, "it is down", func() bool { _, err := a.m.active("sample"); return err != nil })
+	b.install(kit{version: "1.1.0"})
+	wire.Mend()
+	eventually(t, "it runs again, and is the new one", func() bool {
+		r, err := a.m.active("sample")
+		return err == nil && r.manifest.Version == "1.1.0"
+	})
+	b.wantStates("sample", "a 1.1.0 active", "b 1.1.0 active")
 }

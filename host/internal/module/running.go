@@ -96,7 +96,7 @@ func (m *Manager) newRunning(ctx context.Context, p placed, row crm.Module, log 
 	}
 	r := &running{
 		manager: m, row: row, manifest: p.manifest, process: process, log: log,
-		placed: p, own: &ownData{app: m.app, id: p.manifest.ID}, grants: grants, requests: map[string]asking{}, timing: pace, debugged: debugged,
+		placed: p, own: &ownData{app: m.app, id: p.manifest.ID, sha256: row.SHA256}, grants: grants, requests: map[string]asking{}, timing: pace, debugged: debugged,
 		gate:     newGate(p.manifest.ID, p.manifest.Name, process.child.done, &m.calls, m.meter(p.manifest.ID), log),
 		life:     modulev1.NewModuleServiceClient(process.conn),
 		pages:    modulev1.NewPageServiceClient(process.conn),

@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
@@ -61,6 +62,11 @@ func suspectOf(modules []crm.Module, seen map[string]int) (suspect crm.Module, c
 }
 
 func (m *Manager) enterSafeMode(ctx context.Context, s SafeMode) {
+	left, err := m.app.SafeModeLeft(ctx)
+	if err != nil {
+		m.log.Error("read when safe mode was left last", "error", err)
+	}
+	m.safeLeft = left
 	m.safe.Store(&s)
 	m.log.Warn("safe mode: no module is started", "asked", s.Asked, "failed_starts", s.Starts, "suspect", s.Suspect)
 	detail := map[string]string{"asked": strconv.FormatBool(s.Asked), "failed_starts": strconv.Itoa(s.Starts), "suspect": s.Suspect}
@@ -69,26 +75,57 @@ func (m *Manager) enterSafeMode(ctx context.Context, s SafeMode) {
 	}
 }
 
-// LeaveSafeMode starts every activated module, as an ordinary start would have. Conflict
-// safe_mode_off when there is no safe mode to leave.
+// LeaveSafeMode starts every activated module, as an ordinary start would have, here and on every other
+// replica that is in safe mode. Conflict safe_mode_off when there is no safe mode to leave.
 func (m *Manager) LeaveSafeMode(ctx context.Context, who crm.Who) error {
 	if err := m.app.CheckModuleRights(who); err != nil {
 		return err
 	}
 	s := m.safe.Load()
-	if s == nil {
+	if elsewhere, err := m.withheldElsewhere(ctx); err != nil {
+		return err
+	} else if s == nil && !elsewhere {
 		return crm.Refuse(crm.Conflict, "safe_mode_off")
 	}
 	if err := m.app.LeaveSafeMode(ctx, who); err != nil {
 		return err
 	}
+	m.leave(s)
+	return nil
+}
+
+// leave ends safe mode, if it is still this one.
+func (m *Manager) leave(s *SafeMode) {
+	if s == nil || !m.safe.CompareAndSwap(s, nil) {
+		return
+	}
 	if !s.Asked {
 		m.journal.keep(startRecord{Starts: 1})
 	}
-	if m.safe.CompareAndSwap(s, nil) {
-		m.kick()
+	m.kick()
+}
+
+// leaveWithOthers ends safe mode when an administrator has ended it on another replica.
+func (m *Manager) leaveWithOthers(ctx context.Context) {
+	s := m.safe.Load()
+	if s == nil {
+		return
 	}
-	return nil
+	left, err := m.app.SafeModeLeft(ctx)
+	if err != nil || left == m.safeLeft {
+		return
+	}
+	m.log.Info("safe mode was ended on another replica")
+	m.leave(s)
+}
+
+// withheldElsewhere tells whether another replica is in safe mode.
+func (m *Manager) withheldElsewhere(ctx context.Context) (bool, error) {
+	if m.app.ReplicaName() == "" {
+		return false, nil
+	}
+	reports, err := m.app.ModuleReports(ctx)
+	return slices.ContainsFunc(reports, func(r crm.ModuleReport) bool { return r.State == string(Withheld) }), err
 }
 
 // mayStart refuses in safe mode. Every start of a module's process passes it.

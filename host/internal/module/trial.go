@@ -60,8 +60,9 @@ const (
 // go straight to the database; once another process has taken its place, they are refused: that one
 // may have brought the data to another form.
 type ownData struct {
-	app *app.App
-	id  string
+	app    *app.App
+	id     string
+	sha256 string // of the package the process was started from
 
 	mu      sync.RWMutex // held over one write or one handover, never over a call to a module
 	phase   dataPhase
@@ -145,13 +146,13 @@ func tooLate() error {
 
 func (d *ownData) put(ctx context.Context, name string, value []byte) error {
 	return d.change(
-		func() error { return d.app.PutModuleValue(ctx, d.id, name, value) },
+		func() error { return d.app.PutValueOf(ctx, d.id, d.sha256, name, value) },
 		func() error { return d.putAside(ctx, name, value) }, tooLate)
 }
 
 func (d *ownData) remove(ctx context.Context, name string) error {
 	return d.change(
-		func() error { return d.app.DeleteModuleValue(ctx, d.id, name) },
+		func() error { return d.app.DeleteValueOf(ctx, d.id, d.sha256, name) },
 		func() error { return d.putAside(ctx, name, nil) }, tooLate)
 }
 

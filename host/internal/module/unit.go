@@ -53,7 +53,8 @@ type unit struct {
 	print     string // fingerprint of the folders translations are dropped into
 	placed    placed // the verified folder
 	notBefore time.Time
-	refused   string // the SHA-256 of an upgrade that would not start
+	refused   string // the SHA-256 of an upgrade that would not start; it is tried again after notBefore
+	refusals  int    // how often that was in vain
 	fell      bool   // it ended by itself, or would not start, and hasn't been started since
 	wrong     int    // health checks failed in a row
 	dirty     bool   // somebody wanted to look at it while it was busy
@@ -106,6 +107,7 @@ func (u *unit) set(state State, problem *crm.Error) {
 func (u *unit) settle(ctx context.Context) {
 	row, err := u.m.app.Module(ctx, u.id) // as it is now: a crash may have changed it since the list was read
 	if err != nil {
+		u.m.kickIn(u.m.timing.poll) // the database is gone, and will be back; or the module is
 		return
 	}
 	r := u.current.Load()
@@ -343,10 +345,11 @@ func (u *unit) shutDown(ctx context.Context) {
 	u.halt(Installed)
 }
 
-// follow swaps to a version another process installed. When it would not start the old one goes on.
+// follow swaps to a version another process installed. When it would not start the old one goes on, and
+// it is tried again after a while: the database may have been gone, or the machine busy.
 func (u *unit) follow(ctx context.Context, row crm.Module) {
 	u.m.mu.Lock()
-	known := u.refused == row.SHA256
+	known := u.refused == row.SHA256 && time.Now().Before(u.notBefore)
 	u.m.mu.Unlock()
 	if known {
 		return
@@ -357,8 +360,14 @@ func (u *unit) follow(ctx context.Context, row crm.Module) {
 	}
 	if err != nil {
 		u.m.mu.Lock()
-		u.refused, u.problem = row.SHA256, asProblem(err)
+		if u.refused != row.SHA256 {
+			u.refusals = 0
+		}
+		u.refusals++
+		wait := backoff(u.m.timing.again, time.Hour, u.refusals)
+		u.refused, u.problem, u.notBefore = row.SHA256, asProblem(err), time.Now().Add(wait)
 		u.m.mu.Unlock()
+		u.m.kickIn(wait + time.Millisecond)
 		u.log.say(slog.LevelError, "version %s would not start, the old one goes on: %v", row.Version, err)
 	}
 }

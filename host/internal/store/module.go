@@ -37,6 +37,15 @@ func (t Tx) Module(ctx context.Context, id string) (crm.Module, error) {
 	return one(ctx, t, "read module", scanModule, moduleColumns+`WHERE m.id = $2`, t.chain, id)
 }
 
+// HoldModule reads the SHA-256 of a module's package, which stays so until the transaction ends.
+func (t Tx) HoldModule(ctx context.Context, id string) (string, error) {
+	query := `SELECT sha256 FROM modules WHERE id = $1`
+	if t.engine == PostgreSQL {
+		query += ` FOR SHARE`
+	}
+	return one(ctx, t, "hold module", func(row scanner) (sum string, err error) { return sum, row.Scan(&sum) }, query, id)
+}
+
 // PutModule writes a module's row, new or not; how often it crashed stays as it is. A row whose
 // manifest is empty, by whatever accident, can be written too: it must be possible to deactivate it.
 func (t Tx) PutModule(ctx context.Context, m crm.Module) error {

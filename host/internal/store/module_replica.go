@@ -38,10 +38,11 @@ func (t Tx) Reports(ctx context.Context) ([]crm.ModuleReport, error) {
 		WHERE r.seen_at >= `+t.gone()+` ORDER BY s.module, s.replica`)
 }
 
-// RunsElsewhere tells whether another replica that isn't gone says a module is in this state.
-func (t Tx) RunsElsewhere(ctx context.Context, module, state string) (bool, error) {
+// RunsElsewhere tells whether another replica that isn't gone says a module is in this state, of the
+// version whose package has this SHA-256, or of any when that is empty.
+func (t Tx) RunsElsewhere(ctx context.Context, module, state, sha256 string) (bool, error) {
 	n, err := t.count(ctx, `SELECT COUNT(*) FROM module_replicas s JOIN replicas r ON r.name = s.replica
-		WHERE s.module = $1 AND s.replica <> $2 AND s.state = $3 AND r.seen_at >= `+t.gone(), module, t.chain, state)
+		WHERE s.module = $1 AND s.replica <> $2 AND s.state = $3 AND (s.sha256 = $4 OR $4 = '') AND r.seen_at >= `+t.gone(), module, t.chain, state, sha256)
 	return n > 0, err
 }
 

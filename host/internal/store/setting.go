@@ -17,6 +17,16 @@ func (t Tx) LockRights(ctx context.Context) error {
 	return err
 }
 
+// LockSweep lets one replica at a time close what nobody came back for; false while another one does.
+func (t Tx) LockSweep(ctx context.Context) (bool, error) {
+	if t.engine != PostgreSQL {
+		return true, nil
+	}
+	const sweeping = 0x756e646572 // a number nobody else on this database locks
+	n, err := t.count(ctx, `SELECT CASE WHEN pg_try_advisory_xact_lock($1) THEN 1 ELSE 0 END`, sweeping)
+	return n == 1, err
+}
+
 // RaiseRevision makes every decision taken so far out of date.
 //
 // Replicas that listen hear of it once it is committed, others see it when they look next.

@@ -56,6 +56,9 @@ func (v *visit) showModules(cause error) error {
 	for _, row := range rows {
 		view.Rows = append(view.Rows, v.moduleRow(row, p))
 	}
+	if names := withheldOn(rows); view.Safe == "" && len(names) > 0 {
+		view.Safe = v.text("safe_mode_elsewhere", "Names", strings.Join(names, ", "))
+	}
 	status := 200
 	if cause != nil {
 		view.Error, status = v.sentence(cause), statusOf(cause)

@@ -1,6 +1,11 @@
 package web
 
-import "github.com/understudy-crm/understudy/host/internal/module"
+import (
+	"maps"
+	"slices"
+
+	"github.com/understudy-crm/understudy/host/internal/module"
+)
 
 // replicaView is how a module does on one of several replicas.
 type replicaView struct {
@@ -52,4 +57,17 @@ func (v *visit) addReplicas(r *moduleRow) {
 			r.Tone = "yellow"
 		}
 	}
+}
+
+// withheldOn names the replicas in safe mode.
+func withheldOn(rows []module.Row) []string {
+	names := map[string]bool{}
+	for _, row := range rows {
+		for _, on := range row.Replicas {
+			if on.State == module.Withheld {
+				names[on.Replica] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
