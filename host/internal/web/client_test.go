@@ -160,7 +160,7 @@ func TestEveryAnswerHasANumberOfItsOwn(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	for _, method := range []string{http.MethodPost, http.MethodPut, "TRACE"} {
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodTrace} {
 		if a := b.do(method, "/admin/profile", nil); a.Header.Get("X-Request-Id") == "" {
 			t.Errorf("%s: %d has no number", method, a.StatusCode)
 		}
