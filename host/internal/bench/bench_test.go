@@ -30,9 +30,13 @@ func (b *run) add(s section) {
 	fmt.Fprint(os.Stderr, format([]section{s})+"\n")
 }
 
+// enough is after how long the rest takes fewer turns, so that all is done within a quarter of an hour
+// on a busy machine, too.
+const enough = 8 * time.Minute
+
 // rounds is how many turns each contender takes.
 func (b *run) rounds(full int) int {
-	if quick() {
+	if quick() || time.Since(b.began) > enough {
 		return max(3, full/6)
 	}
 	return full
@@ -61,9 +65,15 @@ func TestTable(t *testing.T) {
 		if !t.Run(part.title, part.measure) {
 			b.add(section{Title: part.title, Notes: []string{"not all of this could be measured: see what the run said"}})
 		}
+		b.keep(t, head)
 	}
+	fmt.Print("\n" + b.keep(t, head))
+}
+
+// keep writes the table as it is by now, so that a run that is ended has not been for nothing.
+func (b *run) keep(t *testing.T, head string) string {
+	t.Helper()
 	text := head + fmt.Sprintf("all of it took %s\n\n", time.Since(b.began).Round(time.Second)) + format(b.sections)
-	fmt.Print("\n" + text)
 	out := filepath.Join(b.root, "bench", "latest.txt")
 	if quick() {
 		out = filepath.Join(b.root, "bin", "quick.txt")
@@ -71,7 +81,7 @@ func TestTable(t *testing.T) {
 	if err := os.WriteFile(out, []byte(text), 0o644); err != nil {
 		t.Error(err)
 	}
-	fmt.Println("\nkept in", out)
+	return text + "\nkept in " + out + "\n"
 }
 
 func (b *run) progress(what string, args ...any) {

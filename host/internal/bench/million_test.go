@@ -33,11 +33,18 @@ func (b *run) million(t *testing.T) {
 	s := section{Title: fmt.Sprintf("Among %d contacts", contacts)}
 	large := b.seeded(t, "", contacts, &s)
 	s.Rows = append(s.Rows, b.picker(t, "SQLite", large.database(), contacts, &s)...)
-	if url, why := postgres(t); why == "" {
+	if url, why := postgres(t); time.Since(b.began) > enough+enough/2 {
+		s.Notes = append(s.Notes, "PostgreSQL: no time was left for it on a machine as busy as this")
+	} else if why == "" {
 		b.seed(t, url, contacts, &s)
 		s.Rows = append(s.Rows, b.picker(t, "PostgreSQL", url, contacts, &s)...)
 	} else {
 		s.Notes = append(s.Notes, "PostgreSQL: "+why)
+	}
+	if time.Since(b.began) > 2*enough {
+		s.Notes = append(s.Notes, "growth: no time was left for it on a machine as busy as this")
+		b.add(s)
+		return
 	}
 	small := b.seeded(t, "", few, nil)
 	s.Rows = append(s.Rows, b.growth(t, small, large)...)
@@ -89,7 +96,7 @@ func (b *run) picker(t *testing.T, engine, where string, contacts int, s *sectio
 	rows := b.index(t, engine, where, db)
 	a := app.New(app.Options{Store: db, Version: "3.1.0"})
 	by := crm.AccountKey{Kind: crm.Staff, ID: 1}
-	terms, limit := pickerTerms(t, a, b.rounds(60), contacts), time.Now().Add(75*time.Second)
+	terms, limit := pickerTerms(t, a, b.rounds(60), contacts), time.Now().Add(time.Minute)
 	var each, worst []time.Duration
 	worstKind, asked := "", 0
 	for _, kind := range terms {

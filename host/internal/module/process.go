@@ -81,13 +81,15 @@ func startProcess(ctx context.Context, l launch) (*process, error) {
 	if err := os.MkdirAll(l.runDir, 0o700); err != nil {
 		return nil, notWritable(l.runDir, err)
 	}
-	file, err := openExecutable(l.executable, l.digest)
+	file, err := os.Open(l.executable)
 	if err != nil {
-		return nil, err
+		return nil, notStartable(l.executable, err)
 	}
 	defer file.Close()
+	checked := checkExecutable(file, l.digest)
+	defer checked() //nolint:errcheck // the file is open until it has been read
 	p := &process{spans: newSpans(filepath.Base(l.runDir))}
-	p.config = p.configFor(l, file)
+	p.config = p.configFor(l, file, checked)
 	p.client = plugin.NewClient(p.config)
 	if err := p.connect(ctx, l); err != nil {
 		p.stop(0)
@@ -96,23 +98,24 @@ func startProcess(ctx context.Context, l launch) (*process, error) {
 	return p, nil
 }
 
-// openExecutable compares the file with its checksum right before it is started. Close it after.
-func openExecutable(name string, want digest) (*os.File, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, notStartable(name, err)
-	}
-	got, err := digestOf(f)
-	if err != nil {
-		return nil, errors.Join(notStartable(name, err), f.Close())
-	}
-	if got != want {
-		return nil, errors.Join(crm.Refuse(crm.Unavailable, "module_file_changed", "File", name), f.Close())
-	}
-	return f, nil
+// checkExecutable compares the file with its checksum, while go-plugin makes its keys. What it returns
+// waits for that, and must be asked before the file is started.
+func checkExecutable(f *os.File, want digest) (checked func() error) {
+	result := make(chan error, 1)
+	go func() {
+		got, err := digestOf(f)
+		switch {
+		case err != nil:
+			err = notStartable(f.Name(), err)
+		case got != want:
+			err = crm.Refuse(crm.Unavailable, "module_file_changed", "File", f.Name())
+		}
+		result <- err
+	}()
+	return sync.OnceValue(func() error { return <-result })
 }
 
-func (p *process) configFor(l launch, executable *os.File) *plugin.ClientConfig {
+func (p *process) configFor(l launch, executable *os.File, checked func() error) *plugin.ClientConfig {
 	lines := &lineWriter{log: l.log, level: "info"}
 	return &plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
@@ -132,6 +135,9 @@ func (p *process) configFor(l launch, executable *os.File) *plugin.ClientConfig 
 			grpc.WithChainStreamInterceptor(boundBroker, p.spans.stream), grpc.WithChainUnaryInterceptor(p.spans.unary),
 		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, folder string) (runner.Runner, error) {
+			if err := checked(); err != nil {
+				return nil, err
+			}
 			p.making.Lock()
 			defer p.making.Unlock()
 			if p.givenUp {
