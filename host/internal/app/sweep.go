@@ -24,6 +24,26 @@ func (a *App) Sweep(ctx context.Context) error {
 			return err
 		}
 	}
+	return a.indexAudits(ctx, now)
+}
+
+// segmentsASweep bounds how long one sweep makes others wait for the index.
+const segmentsASweep = 200
+
+// indexAudits indexes what the Activity Log has grown by, a transaction for each few thousand entries.
+func (a *App) indexAudits(ctx context.Context, now time.Time) error {
+	if err := a.store.Write(ctx, func(tx store.Tx) error { return tx.DropAuditIndex(ctx) }); err != nil {
+		return err
+	}
+	for more, left := true, segmentsASweep; more && left > 0; left-- {
+		err := a.store.Write(ctx, func(tx store.Tx) (err error) {
+			more, err = tx.IndexAudits(ctx, now)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

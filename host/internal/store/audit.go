@@ -22,8 +22,8 @@ func (t Tx) InsertAudit(e crm.AuditEntry) error {
 	return nil
 }
 
-// auditSearch is what words are looked for in.
-func auditSearch(e crm.AuditEntry) string {
+// auditText is what words are looked for in.
+func auditText(e crm.AuditEntry) string {
 	return searchText(e.ActorName, e.SubjectName, e.Action, e.Object, strings.Join(slices.Collect(maps.Values(e.Detail)), " "))
 }
 
@@ -55,13 +55,18 @@ type AuditQuery struct {
 
 // AuditEntries lists entries, newest first.
 func (t Tx) AuditEntries(ctx context.Context, q AuditQuery) (crm.Page[crm.AuditEntry], error) {
+	limit := bounded(q.Limit, 25, 500)
+	position := func(e crm.AuditEntry) string { return strconv.FormatInt(e.ID, 10) }
 	w, err := q.where()
 	if err != nil {
 		return crm.Page[crm.AuditEntry]{}, err
 	}
-	limit := bounded(q.Limit, 25, 500)
+	if q.SwitchID <= 0 && (q.Action != "" || len(termWords(q.Term)) > 0 || !q.From.IsZero() || !q.Until.IsZero()) {
+		list, err := t.searchAudits(ctx, q, limit+1)
+		return paged(list, limit, position), err
+	}
 	list, err := all(ctx, t, "list audit entries", scanAudit, `SELECT `+auditColumns+` FROM audit_entries e `+w.text()+` ORDER BY e.id DESC LIMIT `+strconv.Itoa(limit+1), w.args...)
-	return paged(list, limit, func(e crm.AuditEntry) string { return strconv.FormatInt(e.ID, 10) }), err
+	return paged(list, limit, position), err
 }
 
 func (q AuditQuery) where() (*where, error) {

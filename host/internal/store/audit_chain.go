@@ -78,7 +78,7 @@ func (t Tx) insertSealed(ctx context.Context, e crm.AuditEntry, seq int64, befor
 	sealed := seal(t.chain, seq, before, body)
 	return sealed, t.exec(ctx, "insert audit entry", `INSERT INTO audit_entries (at, actor_kind, actor_id, actor_name, subject_kind, subject_id, subject_name, switch_id,
 		action, object, detail, ip, request_id, search, chain, seq, seal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
-		append(body, auditSearch(e), t.chain, seq, sealed)...)
+		append(body, auditText(e), t.chain, seq, sealed)...)
 }
 
 // AuditHeads lists the chains; the one without a name comes first.

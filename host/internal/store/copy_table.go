@@ -51,6 +51,7 @@ var tables = []listedTable{
 	{"search_segments", derived},
 	{"search_entries", derived},
 	{"search_blocks", derived},
+	{"audit_segments", derived},
 	{"replicas", ofProcess},
 	{"module_replicas", ofProcess},
 	{"goose_db_version", ofSchema},

@@ -25,7 +25,7 @@ func (s *Store) readySearch(ctx context.Context) error {
 }
 
 // RebuildSearch makes the index of people and companies anew, in one transaction. Who searches
-// meanwhile is answered without it, slowly.
+// meanwhile is answered without it, slowly. That of the Activity Log is left to [Tx.IndexAudits].
 func (s *Store) RebuildSearch(ctx context.Context) error {
 	ctx = Patient(ctx)
 	if err := s.ExpectMany(ctx); err != nil {
@@ -39,7 +39,7 @@ func (s *Store) rebuildSearch(ctx context.Context) error {
 		if err := t.lockSearch(ctx); err != nil {
 			return err
 		}
-		for _, table := range []string{"search_segments", "search_entries", "search_blocks"} {
+		for _, table := range []string{"search_segments", "search_entries", "search_blocks", "audit_segments"} {
 			if err := t.exec(ctx, "empty the search index", `DELETE FROM `+table); err != nil {
 				return err
 			}
@@ -108,7 +108,7 @@ func (b *building) segment(ctx context.Context, list []searched, first bool) err
 		return err
 	}
 	rows := make(chan []blockRow, 1)
-	go func() { rows <- blocksFor(b.kind, id, list) }() // while the entries are written
+	go func() { rows <- blocksFor(b.kind, id, list, func(i int) uint16 { return uint16(i) }) }() // while the entries are written
 	i := -1
 	err = inRows(ctx, b.Tx, "insert search entries", "search_entries (place, kind, id, sort, text)", list, func(s searched) []any {
 		i++
@@ -123,11 +123,11 @@ func (b *building) segment(ctx context.Context, list []searched, first bool) err
 	return nil
 }
 
-// blocksFor makes the blocks of a segment whose slots are in the order of the list.
-func blocksFor(kind searchKind, segment int64, list []searched) []blockRow {
+// blocksFor makes the blocks of a segment; the slots of the list's rows ascend.
+func blocksFor(kind searchKind, segment int64, list []searched, slotOf func(int) uint16) []blockRow {
 	slots := map[gram][]uint16{}
 	for i, s := range list {
-		slot := uint16(i)
+		slot := slotOf(i)
 		mark := func(g gram) {
 			if has := slots[g]; len(has) == 0 || has[len(has)-1] != slot {
 				slots[g] = append(has, slot)

@@ -63,10 +63,19 @@ func roundedUp(n int) int {
 
 func padded(values []int64) []any {
 	args := make([]any, roundedUp(len(values)))
-	for i := range args {
-		args[i] = values[min(i, len(values)-1)]
+	for i, value := range pad(values) {
+		args[i] = value
 	}
 	return args
+}
+
+// pad repeats the last value up to the number of places that marks makes.
+func pad(values []int64) []int64 {
+	all := make([]int64, roundedUp(len(values)))
+	for i := range all {
+		all[i] = values[min(i, len(values)-1)]
+	}
+	return all
 }
 
 // entry is a row as the index has it.
