@@ -45,7 +45,7 @@ func StartReplicas(t testing.TB, database string) *Replicas {
 		address := OwnAddress(t)
 		one := &Replica{Name: name, Wire: NewWire(t, database), Data: filepath.Join(t.TempDir(), name), t: t}
 		one.args = []string{
-			"serve", "--listen", address, "--trusted-proxies", "127.0.0.1", "--data", one.Data, "--modules", filepath.Join(one.Data, "modules"),
+			"serve", "--listen", address, "--trusted-proxies", "127.0.0.1", "--drain-delay", "2s", "--data", one.Data, "--modules", filepath.Join(one.Data, "modules"),
 			"--database", one.Wire.URL(t, database), "--replica", name,
 		}
 		r.List, addresses = append(r.List, one), append(addresses, address)
