@@ -62,7 +62,7 @@ func watchSize(ctx context.Context, path string, total int, progress func(done, 
 		case <-every.C:
 		}
 		if info, err := os.Stat(path); err == nil {
-			progress(min(int(info.Size()), total), total)
+			progress(min(int(info.Size()), total)>>20, total>>20) // MiB
 		}
 	}
 }
