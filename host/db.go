@@ -52,7 +52,7 @@ func (c *dbCopyCommand) copy(ctx context.Context, t *terminal, from *store.Store
 	if !report.Intact() {
 		t.printf("The Activity Log was not intact, and so is the copy's: see understudy audit verify\n")
 	}
-	t.printf("What only this machine has, such as unpacked modules, is made again from the database: start understudy serve with it.\n")
+	t.printf("What only this machine has, such as unpacked modules, is made again from the database: start understudy serve with it. The first start takes longer, for what is searched by is made anew.\n")
 	return nil
 }
 

@@ -1,13 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"database/sql"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
@@ -56,13 +55,16 @@ func TestAKilledCopyIsNeverServed(t *testing.T) {
 	change(t, source, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
 		INSERT INTO switch_pages (switch_id, at, method, path, title, status) SELECT i, i, 'GET', '/admin', 'Page', 200 FROM n`)
 	copying := exec.Command(hosttest.Program(t), "db", "copy", "--from", source, "--to", target)
+	said, err := copying.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := copying.Start(); err != nil {
 		t.Fatal(err)
 	}
-	hosttest.Eventually(t, time.Minute, "the copy is under way", func() bool {
-		info, err := os.Stat(target + "-wal")
-		return err == nil && info.Size() > 1<<20
-	})
+	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil || !strings.Contains(line, " of 4") {
+		t.Fatalf("it isn't under way: %q, %v", line, err)
+	}
 	if err := copying.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
