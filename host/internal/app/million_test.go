@@ -15,125 +15,105 @@ import (
 )
 
 // The picker among a million: p50 and p99 of the first 20 by class of term, of a database that
-// `understudy seed` has filled. UNDERSTUDY_TEST_MILLION names it, as --database does, or by its file.
-func TestTermsAmongAMillion(t *testing.T) {
-	where := os.Getenv("UNDERSTUDY_TEST_MILLION")
+// `understudy seed` has filled. UNDERSTUDY_BENCH_MILLION names it, as --database does, or by its file.
+func BenchmarkTermsAmongAMillion(b *testing.B) {
+	where := os.Getenv("UNDERSTUDY_BENCH_MILLION")
 	if where == "" {
-		t.Skip("UNDERSTUDY_TEST_MILLION names no database")
+		b.Skip("UNDERSTUDY_BENCH_MILLION names no database")
 	}
 	began := time.Now()
-	db, err := store.Open(t.Context(), where, "NORMAL")
-	must(t, err)
+	db, err := store.Open(b.Context(), where, "NORMAL")
+	if err != nil {
+		b.Fatal(err)
+	}
 	defer db.Close()
-	t.Logf("opened, index made if it had to be, in %s", time.Since(began).Round(time.Millisecond))
+	b.Logf("opened, index made if it had to be, in %s", time.Since(began).Round(time.Millisecond))
 	a := app.New(app.Options{Store: db})
-	var sample []crm.Account
+	people := somePeople(b, a)
+	for _, class := range termClasses {
+		b.Run(class.name, func(b *testing.B) { timeTerms(b, a, people, class.term) })
+	}
+}
+
+// somePeople are 300 contacts, the same each time.
+func somePeople(b *testing.B, a *app.App) (people []crm.Account) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for len(sample) < 300 {
-		account, err := a.Account(t.Context(), crm.AccountKey{Kind: crm.Contact, ID: 1 + random.Int64N(1_000_000)})
-		must(t, err)
-		sample = append(sample, account)
+	for len(people) < 300 {
+		person, err := a.Account(b.Context(), crm.AccountKey{Kind: crm.Contact, ID: 1 + random.Int64N(1_000_000)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		people = append(people, person)
 	}
-	word := func(i int, name string) string {
-		words := strings.Fields(name)
-		return words[min(i, len(words)-1)]
-	}
-	part := func(from, length int, text string) string {
-		letters := []rune(text)
-		from = min(from, len(letters)-1)
-		return string(letters[from:min(from+length, len(letters))])
-	}
-	classes := []struct {
-		name string
-		term func(i int, x, y crm.Account) string
-	}{
-		{"one letter", func(i int, x, y crm.Account) string { return part(i%5, 1, word(0, x.Name)) }},
-		{"two letters", func(i int, x, y crm.Account) string { return part(i%3, 2, word(1, x.Name)) }},
-		{"beginning of a name", func(i int, x, y crm.Account) string { return part(0, 3+i%3, word(i%2, x.Name)) }},
-		{"inside a name", func(i int, x, y crm.Account) string { return part(1+i%3, 3, word(1, x.Name)) }},
-		{"first name", func(i int, x, y crm.Account) string { return word(0, x.Name) }},
-		{"first and last name", func(i int, x, y crm.Account) string { return word(0, x.Name) + " " + word(1, x.Name) }},
-		{"last name and company", func(i int, x, y crm.Account) string { return word(1, x.Name) + " " + word(0, x.Company) }},
-		{"two names of different people", func(i int, x, y crm.Account) string { return word(0, x.Name) + " " + word(1, y.Name) }},
-		{"two companies' words", func(i int, x, y crm.Account) string { return word(0, x.Company) + " " + word(1, y.Company) }},
-		{"address", func(i int, x, y crm.Account) string { return x.Email }},
-		{"number, and a frequent name", func(i int, x, y crm.Account) string {
-			return strings.Split(x.Email, "@")[0][max(0, strings.LastIndex(strings.Split(x.Email, "@")[0], ".")):] + " " + word(0, y.Name)
-		}},
-		{"two frequent parts", func(i int, x, y crm.Account) string {
-			return part(0, 2, word(0, x.Name)) + " " + part(0, 3, word(0, y.Company))
-		}},
-		{"frequent part, one letter", func(i int, x, y crm.Account) string {
-			return part(0, 3, word(0, x.Name)) + " " + part(0, 1, word(1, y.Name))
-		}},
-		{"no match, of frequent pieces", func(i int, x, y crm.Account) string { return part(0, 4, word(0, x.Name)) + part(0, 4, word(1, y.Name)) }},
-		{"no match, two words", func(i int, x, y crm.Account) string {
-			return part(0, 3, word(0, x.Name)) + part(0, 3, word(1, y.Name)) + " " + word(0, y.Company)
-		}},
-		{"no match at all", func(i int, x, y crm.Account) string { return fmt.Sprintf("qxz%d", i) }},
-	}
-	for _, activeOnly := range []bool{false, true} {
-		for _, c := range classes {
-			var took []time.Duration
-			var slowest, empty string
-			found := 0
-			for round := range 3 {
-				for i, x := range sample {
-					term := c.term(i, x, sample[(i+37)%len(sample)])
-					began := time.Now()
-					page, err := a.SearchAccounts(t.Context(), app.AccountQuery{Kind: crm.Contact, Term: term, Limit: 20, ActiveOnly: activeOnly})
-					d := time.Since(began)
-					must(t, err)
-					found += len(page.Rows)
-					if len(page.Rows) == 0 {
-						empty = term
-					}
-					if took = append(took, d); round == 2 && d == slices.Max(took) {
-						slowest = term
-					}
-				}
-			}
-			slices.Sort(took)
-			at := func(percent int) float64 { return float64(took[len(took)*percent/100].Microseconds()) / 1000 }
-			t.Logf("active only %-5v %-32s p50 %6.2f ms  p99 %6.2f ms  max %6.2f ms  %5.1f found (%s) %s", activeOnly, c.name, at(50), at(99), float64(took[len(took)-1].Microseconds())/1000, float64(found)/float64(len(took)), slowest, empty)
+	return people
+}
+
+// timeTerms looks for terms made of two people each, as the picker does.
+func timeTerms(b *testing.B, a *app.App, people []crm.Account, term func(i int, x, y crm.Account) string) {
+	var took []time.Duration
+	var most time.Duration
+	var slowest string
+	for b.Loop() {
+		i := len(took)
+		text := term(i, people[i%len(people)], people[(i+37)%len(people)])
+		began := time.Now()
+		_, err := a.SearchAccounts(b.Context(), app.AccountQuery{Kind: crm.Contact, Term: text, Limit: 20, ActiveOnly: i%2 == 0})
+		took = append(took, time.Since(began))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if took[i] >= most {
+			most, slowest = took[i], text
 		}
 	}
-	rows := map[string]func() error{
-		"dashboard's figures":  func() error { _, err := db.Read().Counts(t.Context()); return err },
-		"contacts, first page": func() error { _, err := a.Contacts(t.Context(), crm.Operator(), 0, crm.Query{}); return err },
-		"contacts, inactive": func() error {
-			_, err := a.Contacts(t.Context(), crm.Operator(), 0, crm.Query{Filter: map[string]string{"active": "no"}})
-			return err
-		},
-		"customers, inactive, term": func() error {
-			_, err := a.Customers(t.Context(), crm.Operator(), crm.Query{Term: "gmbh", Filter: map[string]string{"active": "no"}})
-			return err
-		},
-		"companies without contact": func() error { _, err := a.CompaniesWithoutContact(t.Context(), "gm"); return err },
-		"staff, term":               func() error { _, err := a.StaffList(t.Context(), crm.Operator(), crm.Query{Term: "mar"}); return err },
-		"contacts, far on": func() error {
-			_, err := a.Contacts(t.Context(), crm.Operator(), 0, crm.Query{Term: "ma", After: "1_noah garcía"})
-			return err
-		},
-		"save a contact": func() error {
-			return db.Write(t.Context(), func(tx store.Tx) error {
-				c, err := tx.ContactPerson(t.Context(), sample[random.IntN(300)].Key.ID)
-				if err != nil {
-					return err
-				}
-				c.Name += " Xy"
-				return tx.UpdateContact(t.Context(), c)
-			})
-		},
+	slices.Sort(took)
+	for _, percent := range []int{50, 99} {
+		b.ReportMetric(float64(took[len(took)*percent/100].Microseconds())/1000, fmt.Sprintf("ms-p%d", percent))
 	}
-	for name, do := range rows {
-		var took []time.Duration
-		for range 60 {
-			began := time.Now()
-			must(t, do())
-			took = append(took, time.Since(began))
-		}
-		slices.Sort(took)
-		t.Logf("%-28s p50 %6.2f ms  max %6.2f ms", name, float64(took[30].Microseconds())/1000, float64(took[59].Microseconds())/1000)
-	}
+	b.Logf("slowest of %d: %q, %s", len(took), slowest, most)
+}
+
+// termClasses are kinds of terms, of two people x and y.
+var termClasses = []struct {
+	name string
+	term func(i int, x, y crm.Account) string
+}{
+	{"one letter", func(i int, x, y crm.Account) string { return lettersOf(wordOf(0, x.Name), i%5, 1) }},
+	{"two letters", func(i int, x, y crm.Account) string { return lettersOf(wordOf(1, x.Name), i%3, 2) }},
+	{"beginning of a name", func(i int, x, y crm.Account) string { return lettersOf(wordOf(i%2, x.Name), 0, 3+i%3) }},
+	{"inside a name", func(i int, x, y crm.Account) string { return lettersOf(wordOf(1, x.Name), 1+i%3, 3) }},
+	{"first name", func(_ int, x, y crm.Account) string { return wordOf(0, x.Name) }},
+	{"first and last name", func(_ int, x, y crm.Account) string { return wordOf(0, x.Name) + " " + wordOf(1, x.Name) }},
+	{"last name and company", func(_ int, x, y crm.Account) string { return wordOf(1, x.Name) + " " + wordOf(0, x.Company) }},
+	{"names of two people", func(_ int, x, y crm.Account) string { return wordOf(0, x.Name) + " " + wordOf(1, y.Name) }},
+	{"words of two companies", func(_ int, x, y crm.Account) string { return wordOf(0, x.Company) + " " + wordOf(1, y.Company) }},
+	{"address", func(_ int, x, y crm.Account) string { return x.Email }},
+	{"number and frequent name", func(_ int, x, y crm.Account) string {
+		local, _, _ := strings.Cut(x.Email, "@")
+		return local[max(0, strings.LastIndex(local, ".")):] + " " + wordOf(0, y.Name)
+	}},
+	{"two frequent parts", func(_ int, x, y crm.Account) string {
+		return lettersOf(wordOf(0, x.Name), 0, 2) + " " + lettersOf(wordOf(0, y.Company), 0, 3)
+	}},
+	{"frequent part and letter", func(_ int, x, y crm.Account) string {
+		return lettersOf(wordOf(0, x.Name), 0, 3) + " " + lettersOf(wordOf(1, y.Name), 0, 1)
+	}},
+	{"nothing of frequent parts", func(_ int, x, y crm.Account) string {
+		return lettersOf(wordOf(0, x.Name), 0, 4) + lettersOf(wordOf(1, y.Name), 0, 4)
+	}},
+	{"nothing of two words", func(_ int, x, y crm.Account) string {
+		return lettersOf(wordOf(0, x.Name), 0, 3) + lettersOf(wordOf(1, y.Name), 0, 3) + " " + wordOf(0, y.Company)
+	}},
+	{"nothing at all", func(i int, x, y crm.Account) string { return fmt.Sprintf("qxz%d", i) }},
+}
+
+func wordOf(i int, name string) string {
+	words := strings.Fields(name)
+	return words[min(i, len(words)-1)]
+}
+
+func lettersOf(word string, from, length int) string {
+	letters := []rune(word)
+	from = min(from, len(letters)-1)
+	return string(letters[from:min(from+length, len(letters))])
 }
