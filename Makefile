@@ -40,7 +40,7 @@ ifdef MICRO
 	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
 else
 	$(GO) test -c -o bin/bench.test ./host/internal/bench
-	UNDERSTUDY_BENCH=$(if $(QUICK),quick,full) bin/bench.test -test.run '^TestTable$$' -test.timeout 20m
+	UNDERSTUDY_BENCH=$(if $(QUICK),quick,full) bin/bench.test -test.run '^$$' -test.bench '^BenchmarkTable$$' -test.benchtime 1x -test.timeout 20m
 endif
 
 build: understudy impersonation

@@ -42,9 +42,9 @@ func (b *run) rounds(full int) int {
 	return full
 }
 
-// TestTable makes the table, prints it and keeps it in bench/latest.txt. A part that can't be measured
+// BenchmarkTable makes the table, prints it and keeps it in bench/latest.txt. A part that can't be measured
 // is told in it, and fails the test once all others are done.
-func TestTable(t *testing.T) {
+func BenchmarkTable(t *testing.B) {
 	if os.Getenv(benchEnv) == "" {
 		t.Skip("make bench runs this")
 	}
@@ -53,7 +53,7 @@ func TestTable(t *testing.T) {
 	b.build(t)
 	for _, part := range []struct {
 		title   string
-		measure func(*testing.T)
+		measure func(*testing.B)
 	}{
 		{"Hook call", b.hook},
 		{"Pages", b.pages},
@@ -71,7 +71,7 @@ func TestTable(t *testing.T) {
 }
 
 // keep writes the table as it is by now, so that a run that is ended has not been for nothing.
-func (b *run) keep(t *testing.T, head string) string {
+func (b *run) keep(t *testing.B, head string) string {
 	t.Helper()
 	text := head + fmt.Sprintf("all of it took %s\n\n", time.Since(b.began).Round(time.Second)) + format(b.sections)
 	out := filepath.Join(b.root, "bench", "latest.txt")
@@ -89,7 +89,7 @@ func (b *run) progress(what string, args ...any) {
 }
 
 // build builds what the rows need. A baseline that can't be built is left out.
-func (b *run) build(t *testing.T) {
+func (b *run) build(t *testing.B) {
 	t.Helper()
 	b.progress("building")
 	hosttest.Program(t)

@@ -85,7 +85,7 @@ func (a answer) want(status int) error {
 
 // connections are some to the same program, opened when they are first wanted: one that says nothing
 // for ten seconds is closed.
-func connections(t *testing.T, origin string, n int) func() []*client {
+func connections(t *testing.B, origin string, n int) func() []*client {
 	t.Helper()
 	var list []*client
 	return func() []*client {

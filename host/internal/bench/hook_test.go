@@ -31,9 +31,9 @@ const pinnedEnv = "UNDERSTUDY_BENCH_PINNED"
 
 // hook measures in a process of its own, on one processor with all its children: with two idle ones a
 // wake-up costs more than the call.
-func (b *run) hook(t *testing.T) {
+func (b *run) hook(t *testing.B) {
 	out := filepath.Join(t.TempDir(), "section.json")
-	args := []string{os.Args[0], "-test.run", "^TestHookCalls$", "-test.timeout", "5m"}
+	args := []string{os.Args[0], "-test.run", "^$", "-test.benchtime", "1x", "-test.bench", "^BenchmarkHookCalls$", "-test.timeout", "5m"}
 	pinned := ""
 	if path, err := exec.LookPath("taskset"); err == nil {
 		args = append([]string{path, "-c", "0"}, args...)
@@ -59,8 +59,8 @@ func (b *run) hook(t *testing.T) {
 	b.add(s)
 }
 
-// TestHookCalls is the pinned process.
-func TestHookCalls(t *testing.T) {
+// BenchmarkHookCalls is the pinned process.
+func BenchmarkHookCalls(t *testing.B) {
 	out := os.Getenv(pinnedEnv)
 	if out == "" {
 		t.Skip("make bench runs this, on one processor")
@@ -111,7 +111,7 @@ func TestHookCalls(t *testing.T) {
 }
 
 // hookOfOurs is the hook as a switch asks it: permission, deadline, breaker, metrics, a sandboxed process.
-func hookOfOurs(t *testing.T) func() error {
+func hookOfOurs(t *testing.B) func() error {
 	t.Helper()
 	site := hosttest.NewSite(t)
 	m := module.New(module.Options{App: site.App, Dir: filepath.Join(t.TempDir(), "modules"), RunDir: shortFolder(t), Log: slog.New(slog.DiscardHandler), AllowUpload: true})
@@ -136,7 +136,7 @@ func hookOfOurs(t *testing.T) func() error {
 }
 
 // hookOfRaw is the same question and answer over go-plugin alone, with the same TLS and deadline.
-func hookOfRaw(t *testing.T, program string) func() error {
+func hookOfRaw(t *testing.B, program string) func() error {
 	t.Helper()
 	client, switches, err := startRaw(program)
 	t.Cleanup(client.Kill)
@@ -197,7 +197,7 @@ type grafana struct {
 	lines *bufio.Scanner
 }
 
-func startGrafana(t *testing.T, program string) (*grafana, error) {
+func startGrafana(t *testing.B, program string) (*grafana, error) {
 	t.Helper()
 	if program == "" {
 		return nil, errors.New("its SDK could not be built")
@@ -227,7 +227,7 @@ func startGrafana(t *testing.T, program string) (*grafana, error) {
 }
 
 // ask sends a line and reads the numbers of the answer.
-func (g *grafana) ask(t *testing.T, line string) []time.Duration {
+func (g *grafana) ask(t *testing.B, line string) []time.Duration {
 	t.Helper()
 	fmt.Fprintln(g.in, line)
 	if !g.lines.Scan() {
@@ -244,7 +244,7 @@ func (g *grafana) ask(t *testing.T, line string) []time.Duration {
 	return list
 }
 
-func (g *grafana) calls(t *testing.T, calls, atOnce int) spell {
+func (g *grafana) calls(t *testing.B, calls, atOnce int) spell {
 	t.Helper()
 	list := g.ask(t, fmt.Sprint(calls, " ", atOnce))
 	return spell{took: list[0], each: list[1:]}

@@ -25,7 +25,7 @@ const (
 
 // million measures the picker among a million contacts on both engines, and what else grows from a
 // thousand accounts to a million.
-func (b *run) million(t *testing.T) {
+func (b *run) million(t *testing.B) {
 	contacts := many
 	if quick() {
 		contacts = 100_000
@@ -54,20 +54,20 @@ func (b *run) million(t *testing.T) {
 func (s *site) database() string { return filepath.Join(s.data, "understudy.db") }
 
 // seeded is a site whose database holds so many invented contacts, not running yet.
-func (b *run) seeded(t *testing.T, database string, contacts int, told *section) *site {
+func (b *run) seeded(t *testing.B, database string, contacts int, told *section) *site {
 	t.Helper()
 	s := &site{data: shortFolder(t)}
 	b.seedInto(t, s.data, database, contacts, told)
 	return s
 }
 
-func (b *run) seed(t *testing.T, database string, contacts int, told *section) {
+func (b *run) seed(t *testing.B, database string, contacts int, told *section) {
 	t.Helper()
 	b.seedInto(t, shortFolder(t), database, contacts, told)
 }
 
 // seedInto fills a database by the program's own command, and tells how long that took.
-func (b *run) seedInto(t *testing.T, data, database string, contacts int, into *section) {
+func (b *run) seedInto(t *testing.B, data, database string, contacts int, into *section) {
 	t.Helper()
 	b.progress("seeding %d contacts", contacts)
 	args := []string{"seed", "--data", data, "--contacts", fmt.Sprint(contacts), "--staff", fmt.Sprint(max(5, contacts/200))}
@@ -85,7 +85,7 @@ func (b *run) seedInto(t *testing.T, data, database string, contacts int, into *
 }
 
 // picker measures the first twenty of every kind of term, as whoever chooses a target asks for them.
-func (b *run) picker(t *testing.T, engine, where string, contacts int, s *section) []row {
+func (b *run) picker(t *testing.B, engine, where string, contacts int, s *section) []row {
 	t.Helper()
 	b.progress("picker, %s", engine)
 	db, err := store.Open(t.Context(), where, "NORMAL")
@@ -128,7 +128,7 @@ func (b *run) picker(t *testing.T, engine, where string, contacts int, s *sectio
 }
 
 // index makes what is searched by anew, and measures the database against its plain tables.
-func (b *run) index(t *testing.T, engine, where string, db *store.Store) (rows []row) {
+func (b *run) index(t *testing.B, engine, where string, db *store.Store) (rows []row) {
 	t.Helper()
 	if made, is := any(db).(interface{ RebuildSearch(context.Context) error }); is {
 		began := time.Now()
@@ -153,7 +153,7 @@ func (b *run) index(t *testing.T, engine, where string, db *store.Store) (rows [
 
 // plainSize is how large a database with the people and companies alone would be, in MB, without any
 // index.
-func plainSize(t *testing.T, where string) float64 {
+func plainSize(t *testing.B, where string) float64 {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "plain.db")
 	db, err := sql.Open("sqlite", "file:"+where)
@@ -183,7 +183,7 @@ type termKind struct {
 }
 
 // pickerTerms are so many terms of each kind, taken from people there are.
-func pickerTerms(t *testing.T, a *app.App, n, contacts int) []termKind {
+func pickerTerms(t *testing.B, a *app.App, n, contacts int) []termKind {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	var people []crm.Account
@@ -242,7 +242,7 @@ func pickerTerms(t *testing.T, a *app.App, n, contacts int) []termKind {
 }
 
 // growth compares the same pages and switches among a few accounts and among many.
-func (b *run) growth(t *testing.T, small, large *site) (rows []row) {
+func (b *run) growth(t *testing.B, small, large *site) (rows []row) {
 	t.Helper()
 	b.progress("growth")
 	turns := map[*site]map[string]*contender{}

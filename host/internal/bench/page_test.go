@@ -12,7 +12,7 @@ import (
 
 // pages measures whole pages over HTTP, eight at once: with modules and without, switched and not, and
 // beside better-auth's.
-func (b *run) pages(t *testing.T) {
+func (b *run) pages(t *testing.B) {
 	rounds, requests := b.rounds(30), 400
 	s := section{Title: "Pages over HTTP, 8 at once"}
 	sites := map[int]*site{}
@@ -86,7 +86,7 @@ func (b *run) pages(t *testing.T) {
 }
 
 // visits is a contender whose turn is so many requests of one page by these people.
-func visits(t *testing.T, s *site, path string, requests int, who []*member) *contender {
+func visits(t *testing.B, s *site, path string, requests int, who []*member) *contender {
 	t.Helper()
 	open := connections(t, s.origin, 8)
 	var next atomic.Int64
@@ -103,7 +103,7 @@ func visits(t *testing.T, s *site, path string, requests int, who []*member) *co
 	}}
 }
 
-func size(t *testing.T, s *site, path string, m *member) int64 {
+func size(t *testing.B, s *site, path string, m *member) int64 {
 	t.Helper()
 	c, err := dial(s.origin)
 	if err != nil {
@@ -122,7 +122,7 @@ func size(t *testing.T, s *site, path string, m *member) int64 {
 var callsLine = regexp.MustCompile(`(?m)^understudy_module_call_seconds_count\{([^}]*)\} (\S+)$`)
 
 // calls is how many calls modules were made for people: health checks come by themselves.
-func calls(t *testing.T, s *site) (n int) {
+func calls(t *testing.B, s *site) (n int) {
 	t.Helper()
 	response, err := http.Get(s.origin + "/metrics")
 	if err != nil {

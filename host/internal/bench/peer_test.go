@@ -36,7 +36,7 @@ type peer struct {
 }
 
 // peer starts one; its error says why there is none.
-func (b *run) peer(t *testing.T, synchronous string) (*peer, error) {
+func (b *run) peer(t *testing.B, synchronous string) (*peer, error) {
 	t.Helper()
 	dir := filepath.Join(b.root, "bench", "better-auth")
 	if _, err := exec.LookPath("node"); err != nil {
@@ -97,7 +97,7 @@ func (b *run) peer(t *testing.T, synchronous string) (*peer, error) {
 }
 
 // pages is its page with a session lookup.
-func (p *peer) pages(t *testing.T, requests int) *contender {
+func (p *peer) pages(t *testing.B, requests int) *contender {
 	t.Helper()
 	open := connections(t, p.Origin, 8)
 	return &contender{turn: func() spell {

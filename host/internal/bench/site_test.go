@@ -103,7 +103,7 @@ type plan struct {
 }
 
 // start fills a data folder and runs the program on it until the test ends.
-func (p plan) start(t *testing.T) *site {
+func (p plan) start(t *testing.B) *site {
 	t.Helper()
 	s := &site{data: shortFolder(t)}
 	if p.synchronous == "" {
@@ -115,7 +115,7 @@ func (p plan) start(t *testing.T) *site {
 }
 
 // fillIn makes people, their sessions, and the modules.
-func (p plan) fillIn(t *testing.T, s *site) {
+func (p plan) fillIn(t *testing.B, s *site) {
 	t.Helper()
 	where := p.database
 	if where == "" {
@@ -185,7 +185,7 @@ func (s *site) people(ctx context.Context, tx store.Tx) error {
 var listens = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
 // serve runs the program until the test ends or it is told to stop; its log goes to a file.
-func (s *site) serve(t *testing.T, p plan) (stop func()) {
+func (s *site) serve(t *testing.B, p plan) (stop func()) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(s.data, "serve.log"))
 	if err != nil {
@@ -245,7 +245,7 @@ func (s *site) serve(t *testing.T, p plan) (stop func()) {
 }
 
 // install uploads, installs and activates a package.
-func install(t *testing.T, m *module.Manager, content []byte) {
+func install(t *testing.B, m *module.Manager, content []byte) {
 	t.Helper()
 	review, err := m.Upload(t.Context(), crm.Operator(), "module.zip", bytes.NewReader(content))
 	if err == nil {
@@ -260,7 +260,7 @@ func install(t *testing.T, m *module.Manager, content []byte) {
 }
 
 // shipped is the package of the module we ship.
-func shipped(t *testing.T) []byte {
+func shipped(t *testing.B) []byte {
 	t.Helper()
 	content, err := os.ReadFile(hosttest.Package(t, "plugins/impersonation"))
 	if err != nil {
@@ -282,7 +282,7 @@ const (
 var programs = map[string]func() ([]byte, error){sampleSource: built(sampleSource), smallSource: built(smallSource)}
 
 // packages are so many modules: one that decides switches, the others small, each by an id of its own.
-func packages(t *testing.T, n int) (list [][]byte) {
+func packages(t *testing.B, n int) (list [][]byte) {
 	t.Helper()
 	for i := range n {
 		if i == 0 {
@@ -295,13 +295,13 @@ func packages(t *testing.T, n int) (list [][]byte) {
 }
 
 // samplePackage is a module that decides switches.
-func samplePackage(t *testing.T, id string) []byte {
+func samplePackage(t *testing.B, id string) []byte {
 	t.Helper()
 	return modulePackage(t, id, sampleSource, `["staff", "customers"]`,
 		`[{ "name": "session.switch", "why": "a" }, { "name": "directory.read", "why": "b" }, { "name": "audit.write", "why": "c" }]`)
 }
 
-func modulePackage(t *testing.T, id, source, capabilities, grants string) []byte {
+func modulePackage(t *testing.B, id, source, capabilities, grants string) []byte {
 	t.Helper()
 	program, err := programs[source]()
 	if err != nil {

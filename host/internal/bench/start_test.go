@@ -16,7 +16,7 @@ import (
 
 // starts measures how long a module takes from nothing to its first reply, what the sandbox adds, and
 // what a module takes while nobody wants anything of it.
-func (b *run) starts(t *testing.T) {
+func (b *run) starts(t *testing.B) {
 	s := section{Title: "A module's start, and what it takes"}
 	program := filepath.Join(b.root, "bin", "bench-module.test")
 	build := exec.Command("go", "test", "-c", "-o", program, "./host/internal/module")
@@ -54,10 +54,10 @@ func (b *run) starts(t *testing.T) {
 	b.add(s)
 }
 
-func (b *run) firstReplies(t *testing.T, program string) map[string][]time.Duration {
+func (b *run) firstReplies(t *testing.B, program string) map[string][]time.Duration {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "starts.json")
-	cmd := exec.Command(program, "-test.run", "^TestFirstReplies$", "-test.timeout", "5m")
+	cmd := exec.Command(program, "-test.run", "^$", "-test.benchtime", "1x", "-test.bench", "^BenchmarkFirstReplies$", "-test.timeout", "5m")
 	cmd.Dir = filepath.Join(b.root, "host", "internal", "module")
 	cmd.Env = append(os.Environ(), "UNDERSTUDY_BENCH_STARTS="+out, "UNDERSTUDY_BENCH_RAW="+b.raw, "UNDERSTUDY_BENCH_ROUNDS="+strconv.Itoa(b.rounds(100)))
 	if text, err := within(4*time.Minute, cmd); err != nil {
@@ -76,7 +76,7 @@ func (b *run) firstReplies(t *testing.T, program string) map[string][]time.Durat
 
 // memory is what the module we ship keeps resident, against a plugin of go-plugin alone; both have
 // answered before.
-func (b *run) memory(t *testing.T) []row {
+func (b *run) memory(t *testing.B) []row {
 	t.Helper()
 	s := plan{packages: [][]byte{shipped(t)}}.start(t)
 	ask := hookOfRaw(t, b.raw)
@@ -115,7 +115,7 @@ func (b *run) memory(t *testing.T) []row {
 }
 
 // resident is what the processes of a program, or of those in a folder, keep in memory, in MB each.
-func resident(t *testing.T, program string) float64 {
+func resident(t *testing.B, program string) float64 {
 	t.Helper()
 	var sum, count float64
 	names, _ := filepath.Glob("/proc/[0-9]*/exe")
@@ -145,7 +145,7 @@ func resident(t *testing.T, program string) float64 {
 }
 
 // boot is how long the program takes from its start until it is ready, with modules and without.
-func (b *run) boot(t *testing.T) []row {
+func (b *run) boot(t *testing.B) []row {
 	t.Helper()
 	took := map[int][]time.Duration{}
 	plans := map[int]*site{}

@@ -9,7 +9,7 @@ import (
 
 // switches measures start and stop over HTTP with the module we ship: form token, hook, new secret and
 // audit entry, all there is.
-func (b *run) switches(t *testing.T) {
+func (b *run) switches(t *testing.B) {
 	rounds := b.rounds(16)
 	s := section{Title: "Session switches over HTTP, with the shipped module"}
 	type engine struct {
@@ -63,7 +63,7 @@ func (b *run) switches(t *testing.T) {
 }
 
 // switchRows are the rows of one engine. Eight at once have targets.
-func (b *run) switchRows(t *testing.T, atOnce int, name string, starts, stops map[string]*contender, against string, ofPeer, ofSymfony float64) []row {
+func (b *run) switchRows(t *testing.B, atOnce int, name string, starts, stops map[string]*contender, against string, ofPeer, ofSymfony float64) []row {
 	t.Helper()
 	start, stop, theirs := starts[name], stops[name], starts[against]
 	what := fmt.Sprintf("%s, %d at once", name, atOnce)
@@ -98,7 +98,7 @@ func (b *run) switchRows(t *testing.T, atOnce int, name string, starts, stops ma
 
 // switching is a contender that starts n switches, and one that has stopped them: its turn is part of
 // the first's, so that each starts from where it was.
-func switching(t *testing.T, s *site, n, atOnce int) (start, stop *contender) {
+func switching(t *testing.B, s *site, n, atOnce int) (start, stop *contender) {
 	t.Helper()
 	open := connections(t, s.origin, atOnce)
 	stop = &contender{}
@@ -111,7 +111,7 @@ func switching(t *testing.T, s *site, n, atOnce int) (start, stop *contender) {
 	return start, stop
 }
 
-func (p *peer) switching(t *testing.T, n, atOnce int) (start, stop *contender) {
+func (p *peer) switching(t *testing.B, n, atOnce int) (start, stop *contender) {
 	t.Helper()
 	open := connections(t, p.Origin, atOnce)
 	stop = &contender{}
@@ -125,9 +125,9 @@ func (p *peer) switching(t *testing.T, n, atOnce int) (start, stop *contender) {
 }
 
 // postgres is a fresh database, or why there is none.
-func postgres(t *testing.T) (url, why string) {
+func postgres(t *testing.B) (url, why string) {
 	t.Helper()
-	t.Run("postgres", func(inner *testing.T) {
+	t.Run("postgres", func(inner *testing.B) {
 		inner.Cleanup(func() {
 			if inner.Skipped() {
 				why = "it is not installed here"

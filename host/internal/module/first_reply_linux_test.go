@@ -19,10 +19,10 @@ import (
 	modulev1 "github.com/understudy-crm/understudy/proto/understudy/module/v1"
 )
 
-// TestFirstReplies is the part of make bench that needs to see inside: how long a module takes from
+// BenchmarkFirstReplies is the part of make bench that needs to see inside: how long a module takes from
 // nothing to its first reply, with the sandbox and without, and a plugin of go-plugin alone. It takes
 // turns and writes the times of each.
-func TestFirstReplies(t *testing.T) {
+func BenchmarkFirstReplies(t *testing.B) {
 	out := os.Getenv("UNDERSTUDY_BENCH_STARTS")
 	if out == "" {
 		t.Skip("make bench runs this")
@@ -58,7 +58,7 @@ func TestFirstReplies(t *testing.T) {
 }
 
 // sampleLaunch is all that is needed to start the sample module.
-func sampleLaunch(t *testing.T) launch {
+func sampleLaunch(t *testing.B) launch {
 	t.Helper()
 	program := the(t, sampleProgram)
 	base, err := os.MkdirTemp("", "u")
