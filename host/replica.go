@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -46,13 +47,21 @@ func (f dataFlags) replica() (crm.Replica, error) {
 		if lives.Name != "" {
 			r.Name = lives.Name
 		}
-		machine, _ := os.Hostname() // a copied folder on another machine is another home
-		r.Home = lives.Home + "@" + machine
+		r.Home = f.home(lives)
 	}
 	if f.Replica != "" {
 		r.Name = f.Replica
 	}
 	return r, nil
+}
+
+// home is where this process lives, which at most one does at a time: a copy of the data folder, on
+// this machine or another one, is another home. So is a machine that was copied whole, name and all,
+// or started anew.
+func (f dataFlags) home(lives resident) string {
+	machine, _ := os.Hostname() // without it the rest must do, as without a boot_id
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.Join([]string{lives.Home, machine, string(bytes.TrimSpace(boot)), f.Data}, "@")
 }
 
 func readResident(data string) (lives resident, err error) {

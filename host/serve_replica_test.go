@@ -5,7 +5,9 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -40,6 +42,42 @@ func TestReplicasTellThemselvesApart(t *testing.T) {
 	if _, err := second.Stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Who copies a data folder, or a machine, has two replicas that believe they are one.
+func TestACopiedDataFolderIsNotTheSameReplica(t *testing.T) {
+	t.Parallel()
+	database, one, two := hosttest.PostgresURL(t), t.TempDir(), t.TempDir()
+	first := hosttest.StartProgram(t, serveOn(one, database)...)
+	lives, err := os.ReadFile(filepath.Join(one, "data", replicaFile))
+	if err == nil {
+		err = errors.Join(os.Mkdir(filepath.Join(two, "data"), 0o700), os.WriteFile(filepath.Join(two, "data", replicaFile), lives, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.CommandContext(t.Context(), hosttest.Program(t), serveOn(two, database)...).CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "Another replica named "+residentOf(t, one).Name) || !strings.Contains(string(said), replicaFile) {
+		t.Errorf("its copy: %v\n%s", err, said)
+	}
+	if _, err := first.Stop(); err != nil {
+		t.Errorf("the first one: %v", err)
+	}
+}
+
+func TestTwoServersDontShareAModulesFolder(t *testing.T) {
+	t.Parallel()
+	modules := t.TempDir()
+	serve := func() []string {
+		return []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--modules", modules}
+	}
+	first := hosttest.StartProgram(t, serve()...)
+	said, err := exec.CommandContext(t.Context(), hosttest.Program(t), serve()...).CombinedOutput()
+	if err == nil || !strings.Contains(string(said), modules) || !strings.Contains(string(said), "--modules") {
+		t.Errorf("the second one: %v\n%s", err, said)
+	}
+	first.Kill()
+	hosttest.StartProgram(t, serve()...) // a killed one holds nothing
 }
 
 // A newer program asks for a schema this one can't live with: it stops by itself, and says why.

@@ -62,7 +62,8 @@ func (a *App) claimReplica(ctx context.Context, r crm.Replica) (held crm.Replica
 }
 
 // SignReplica gives a sign of this process, and forgets replicas that are gone. Conflict
-// replica_name_lost when another process has the name by now: this one was silent too long. Conflict
+// replica_name_lost when another process has the name by now: this one was silent too long, or
+// its folder is a copy. Two that took it back would both go on for ever. Conflict
 // schema_too_new when a newer host wants a schema this one can't live with: it has left, and has to
 // stop.
 func (a *App) SignReplica(ctx context.Context) error {
@@ -77,7 +78,7 @@ func (a *App) SignReplica(ctx context.Context) error {
 	err := a.store.Write(ctx, func(tx store.Tx) error {
 		mine, err := tx.BeatReplica(ctx, *r)
 		if err == nil && !mine {
-			mine, err = tx.ClaimReplica(ctx, *r) // it was taken for gone, and nobody has the name
+			mine, err = tx.ReclaimReplica(ctx, *r) // it was taken for gone, and nobody has the name
 			again = mine
 		}
 		if err != nil {

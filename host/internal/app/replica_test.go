@@ -79,6 +79,23 @@ func TestAKilledReplicaTakesItsNameAgainAtOnce(t *testing.T) {
 	})
 }
 
+// A copied data folder is the same home: the later one has the name, and the other doesn't take it back.
+func TestALiveReplicaKeepsItsNameFromItsTwin(t *testing.T) {
+	hosttest.OnBothEngines(t, func(t *testing.T, a *hosttest.Site) {
+		join(t, a, "web", "one")
+		twin := a.Beside(t)
+		if err := twin.App.JoinReplicas(t.Context(), crm.Replica{Name: "web", Home: "one", Run: "twin"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.App.SignReplica(t.Context()); crm.KeyOf(err) != "replica_name_lost" {
+			t.Errorf("whose name its twin has goes on: %v", err)
+		}
+		if err := twin.App.SignReplica(t.Context()); err != nil {
+			t.Errorf("the one that has the name: %v", err)
+		}
+	})
+}
+
 func TestASilentReplicaIsGoneAndMayComeBack(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, a *hosttest.Site) {
 		b := a.Beside(t)

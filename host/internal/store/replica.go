@@ -29,9 +29,19 @@ func (t Tx) gone() string {
 // while another one has the name, unless that one is gone, or lived in the same home: who has a home
 // has it alone.
 func (t Tx) ClaimReplica(ctx context.Context, r crm.Replica) (bool, error) {
+	return t.claimReplica(ctx, r, `replicas.home = excluded.home OR replicas.seen_at < `+t.gone())
+}
+
+// ReclaimReplica does so for one that was taken for gone. Whoever is heard keeps the name, of the same
+// home as well: that one came later, and knows no more of this one than of a dead one.
+func (t Tx) ReclaimReplica(ctx context.Context, r crm.Replica) (bool, error) {
+	return t.claimReplica(ctx, r, `replicas.seen_at < `+t.gone())
+}
+
+func (t Tx) claimReplica(ctx context.Context, r crm.Replica, from string) (bool, error) {
 	return t.changed(ctx, "claim replica's name", `INSERT INTO replicas (name, home, run, version, knows, started_at, seen_at) VALUES ($1, $2, $3, $4, $5, `+t.clock()+`, `+t.clock()+`)
 		ON CONFLICT (name) DO UPDATE SET home = excluded.home, run = excluded.run, version = excluded.version, knows = excluded.knows, started_at = excluded.started_at, seen_at = excluded.seen_at
-		WHERE replicas.home = excluded.home OR replicas.seen_at < `+t.gone(),
+		WHERE `+from,
 		r.Name, r.Home, r.Run, r.Version, r.Knows)
 }
 
