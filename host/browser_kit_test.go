@@ -42,7 +42,7 @@ func runDemo(t *testing.T, args ...string) demo {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
 	packages := filepath.Dir(hosttest.Package(t, shippedModule))
-	args = append([]string{"demo", "--listen", "127.0.0.1:0", "--packages", packages, "--data", data}, args...)
+	args = append([]string{"demo", "--listen", "127.0.0.1:0", "--packages", packages, "--data", data, "--log-level", "INFO"}, args...)
 	return demo{hosttest.StartProgram(t, args...), data}
 }
 

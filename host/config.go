@@ -239,7 +239,7 @@ func (f mailFlags) sender(s *site, log *slog.Logger) (*mail.Sender, error) {
 
 // logFlags say what is logged.
 type logFlags struct {
-	LogLevel  slog.Level `help:"Least level logged: DEBUG, INFO, WARN or ERROR. Each request is a line of INFO, or of DEBUG where programs ask, or pages for their parts." env:"UNDERSTUDY_LOG_LEVEL" default:"INFO"`
+	LogLevel  slog.Level `help:"Least level logged: DEBUG, INFO, WARN or ERROR. Each request is a line of INFO, or of DEBUG where programs ask, or pages for their parts." env:"UNDERSTUDY_LOG_LEVEL" default:"${log_level}"`
 	LogFormat string     `name:"log.format" help:"What a line looks like: text for people, json for programs." env:"UNDERSTUDY_LOG_FORMAT" default:"text" enum:"text,json"`
 }
 

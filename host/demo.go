@@ -14,7 +14,7 @@ import (
 
 type demoCommand struct {
 	webFlags
-	logFlags
+	logFlags `set:"log_level=WARN"` // or requests would bury the accounts it prints
 	traceFlags
 	Data     string `help:"Folder for the demo's data; it must be empty. By default a temporary one that is removed at the end." type:"path"`
 	Bare     bool   `help:"Leave the shipped modules out, to install them by hand."`

@@ -92,10 +92,23 @@ func TestEachRequestIsALineWithoutSecrets(t *testing.T) {
 // What people read by default is text, and a setting nobody knows is refused.
 func TestTheLogIsTextForPeople(t *testing.T) {
 	t.Parallel()
-	data := filepath.Join(t.TempDir(), "data")
-	p := hosttest.StartProgram(t, "demo", "--bare", "--listen", "127.0.0.1:0", "--data", data)
+	dir := t.TempDir()
+	p := hosttest.StartProgram(t, "serve", "--listen", "127.0.0.1:0", "--data", dir, "--modules", filepath.Join(dir, "modules"))
 	wantStatus(t, p.Address+"/admin/login", http.StatusOK)
 	hosttest.Eventually(t, 5*time.Second, "a line of text", func() bool {
 		return regexp.MustCompile(`level=INFO msg=request method=GET route=/admin/login status=200 ms=[0-9.]+ client=127\.0\.0\.1 request=[a-z0-9]{16}\n`).MatchString(p.Output())
 	})
+}
+
+// The demo tells who may sign in: that stays on the screen, whatever is asked for meanwhile.
+func TestTheDemoDoesntBuryItsAccounts(t *testing.T) {
+	t.Parallel()
+	p := hosttest.StartProgram(t, "demo", "--bare", "--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data"))
+	wantStatus(t, p.Address+"/admin/login", http.StatusOK)
+	if _, err := p.Stop(); err != nil {
+		t.Error(err)
+	}
+	if _, after, _ := strings.Cut(p.Output(), "Ctrl-C ends it."); strings.TrimSpace(after) != "" {
+		t.Errorf("it goes on with\n%s", after)
+	}
 }

@@ -28,7 +28,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	var c commands
 	status := -1
 	parser, err := kong.New(&c, kong.Name("understudy"), kong.Description("A CRM whose features arrive as modules."), kong.UsageOnError(),
-		kong.Writers(out, errs), kong.Exit(func(code int) { status = code }), kong.Vars{"version": version})
+		kong.Writers(out, errs), kong.Exit(func(code int) { status = code }), kong.Vars{"version": version, "log_level": "INFO"})
 	if err != nil {
 		fmt.Fprintln(errs, err)
 		return 2

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -67,22 +68,51 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	return &site{store: db, app: a, modules: manager, replica: replica, removeRun: removeRun}, nil
 }
 
-// own keeps the data folder to one server at a time: two would clear away each other's modules'
-// sockets. Other commands go on beside it. Call the function it returns at the end; a killed
-// process owns nothing any more.
+// own keeps the data folder and the modules folder to one server at a time: two would clear away each
+// other's modules' sockets, and the versions of them that the other one has. Other commands go on
+// beside it. Call the function it returns at the end; a killed process owns nothing any more.
 func (f dataFlags) own() (func() error, error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (choose another with --data): %w", err)
 	}
-	lock := flock.New(filepath.Join(f.Data, servingLock))
+	release, err := lockFolder(f.Data, servingLock)
+	if errors.Is(err, errServed) {
+		err = fmt.Errorf("another understudy serves %s: stop it first, or choose another folder with --data", f.Data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(f.Modules, 0o750); err != nil {
+		return release, nil //nolint:nilerr // where nothing can be unpacked nothing is cleared away; modules say so themselves
+	}
+	releaseModules, err := lockFolder(f.Modules, unpackingLock)
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return release, nil
+	case errors.Is(err, errServed):
+		err = fmt.Errorf("another understudy has its modules in %s: each needs a folder of its own, choose another with --modules", f.Modules)
+		fallthrough
+	case err != nil:
+		return nil, errors.Join(err, release())
+	}
+	return func() error { return errors.Join(releaseModules(), release()) }, nil
+}
+
+var errServed = errors.New("another process holds the lock")
+
+func lockFolder(folder, name string) (func() error, error) {
+	lock := flock.New(filepath.Join(folder, name))
 	switch mine, err := lock.TryLock(); {
 	case err != nil:
-		return nil, fmt.Errorf("lock the data folder: %w", err)
+		return nil, fmt.Errorf("lock the folder %s: %w", folder, err)
 	case !mine:
-		return nil, fmt.Errorf("another understudy serves %s: stop it first, or choose another folder with --data", f.Data)
+		return nil, errServed
 	}
 	return lock.Close, nil
 }
+
+// unpackingLock is held, in its modules folder, by the server.
+const unpackingLock = ".serving.lock"
 
 // servingLock is held, in its data folder, by the server.
 const servingLock = "serving.lock"
