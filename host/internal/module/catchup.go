@@ -8,9 +8,9 @@ import (
 	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
-// CatchUp takes over what was saved of modules' settings up to an authority revision, unless it has
-// been: another process may have saved it a moment ago, and whoever saw it saved must not be judged,
-// nor shown a page, by what was before. What else changed is looked at soon. Unavailable when the
+// CatchUp takes over what was saved of modules' settings and languages up to an authority revision,
+// unless it has been: another process may have saved it a moment ago, and whoever saw it saved must
+// not be judged, nor shown a page, by what was before. What else changed is looked at soon. Unavailable when the
 // database doesn't answer.
 func (m *Manager) CatchUp(ctx context.Context, revision int64) error {
 	if m.caught.Load() >= revision {
@@ -38,6 +38,13 @@ func (m *Manager) CatchUp(ctx context.Context, revision int64) error {
 		its, err := m.refreshSettings(ctx, r)
 		if err != nil {
 			return err
+		}
+		uploads, err := m.app.ModuleLanguages(ctx, u.id)
+		if err != nil {
+			return err
+		}
+		if sumUploads(uploads) != r.texts.Load().uploads && u.loadTexts(ctx, r) {
+			its = true
 		}
 		changed = changed || its
 	}

@@ -30,3 +30,32 @@ func TestWhatAnotherReplicaSavedCountsAtOnce(t *testing.T) {
 		t.Errorf("the surface: %v %v", s.m.Surface().module("sample").settings, err)
 	}
 }
+
+// Another replica took a translation, or dropped it: the next page here has it, or hasn't.
+func TestALanguageUploadedElsewhereIsOnTheNextPage(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, func(tm *timing) { tm.poll = time.Hour })
+	s.active(kit{})
+	if err := s.m.known("sample").lock(t.Context()); err != nil { // the loop can't follow
+		t.Fatal(err)
+	}
+	defer s.m.known("sample").unlock()
+	caught := func(want string) {
+		t.Helper()
+		if err := s.m.CatchUp(t.Context(), s.ann.Who().Revision); err != nil {
+			t.Fatal(err)
+		}
+		if said := s.m.Surface().Text("sample", "de", "item", nil); said != want {
+			t.Errorf("it says %q, want %q", said, want)
+		}
+	}
+	english := s.m.Surface().Text("sample", "en", "item", nil)
+	if err := s.site.App.PutModuleLanguage(t.Context(), s.ann.Who(), "sample", "de", []byte(`{"item": "Muster"}`)); err != nil {
+		t.Fatal(err)
+	}
+	caught("Muster")
+	if err := s.site.App.DeleteModuleLanguage(t.Context(), s.ann.Who(), "sample", "de"); err != nil {
+		t.Fatal(err)
+	}
+	caught(english)
+}

@@ -2,6 +2,7 @@ package module
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/language"
+
+	"github.com/understudy-crm/understudy/host/internal/crm"
 )
 
 const english = "en"
@@ -66,6 +69,16 @@ func parseMessages(file []byte) (languageFile, error) {
 type texts struct {
 	byTag    map[string]languageFile
 	uploaded map[string]bool
+	uploads  digest // of the uploaded files
+}
+
+// sumUploads is by what uploaded files are known again.
+func sumUploads(files []crm.ModuleLanguage) digest {
+	all := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(all, "%q %q\n", f.Tag, f.File)
+	}
+	return digest(all.Sum(nil))
 }
 
 // text is the message of a key in a language, or in its base language, or in English, or the key
@@ -124,7 +137,7 @@ func mergeLanguages(uploads languageLayer, layers ...languageLayer) *texts {
 
 // equal tells whether two sets say the same.
 func (t *texts) equal(other *texts) bool {
-	return maps.EqualFunc(t.byTag, other.byTag, maps.Equal) && maps.Equal(t.uploaded, other.uploaded)
+	return maps.EqualFunc(t.byTag, other.byTag, maps.Equal) && maps.Equal(t.uploaded, other.uploaded) && t.uploads == other.uploads
 }
 
 // tags are the languages there are, in order.

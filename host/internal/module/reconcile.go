@@ -247,7 +247,9 @@ func (m *Manager) readTexts(ctx context.Context, id string, p placed, log *modul
 			top[l.Tag] = messages
 		}
 	}
-	return mergeLanguages(top, layers...), print, nil
+	t := mergeLanguages(top, layers...)
+	t.uploads = sumUploads(uploads)
+	return t, print, nil
 }
 
 // checkHealth looks after every running module, each in its own time.

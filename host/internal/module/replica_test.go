@@ -2,8 +2,12 @@ package module
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,4 +197,65 @@ func TestWhatEndsWhileCutOffRunsAgain(t *testing.T) {
 		return err == nil && r.manifest.Version == "1.1.0"
 	})
 	b.wantStates("sample", "a 1.1.0 active", "b 1.1.0 active")
+}
+
+// A version that would not take over on another replica leaves the old one running there, and is tried
+// again by itself: that machine may have been busy, or cut off for a moment.
+func TestAVersionThatWouldNotStartElsewhereIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	var tries atomic.Int32
+	list := replicasWith(t, hosttest.NewSite(t), func(name string, m *Manager) {
+		m.timing.again = 20 * time.Millisecond
+		if name == "b" {
+			m.fault = func(step string) error {
+				if step != "recording" || !broken.Load() {
+					return nil
+				}
+				tries.Add(1)
+				return errors.New("broken")
+			}
+		}
+	}, "a", "b")
+	a := list[0]
+	a.active(kit{})
+	broken.Store(true)
+	a.install(kit{version: "1.1.0"})
+	if got := a.states("sample"); !slices.Equal(got, []string{"a 1.1.0 active", "b 1.0.0 active"}) || a.row("sample").Replicas[1].Problem == nil {
+		t.Errorf("while it would not start: %v, %v", got, a.row("sample").Replicas)
+	}
+	eventually(t, "it is tried again and again", func() bool { return tries.Load() >= 3 })
+	broken.Store(false)
+	a.wantStates("sample", "a 1.1.0 active", "b 1.1.0 active")
+	eventually(t, "nothing is wrong any more", func() bool { return a.row("sample").Replicas[1].Problem == nil })
+}
+
+// What should run could not be read when it had changed: it is read once more, though nothing else
+// changes.
+func TestWhatCouldNotBeReadIsReadAgain(t *testing.T) {
+	t.Parallel()
+	var vain counted
+	list := replicasWith(t, hosttest.NewSite(t), func(name string, m *Manager) {
+		if name == "b" {
+			m.log = slog.New(slog.NewTextHandler(&vain, nil))
+		}
+	}, "a", "b")
+	a, b := list[0], list[1]
+	a.active(kit{})
+	a.site.Exec(t, "ALTER TABLE modules RENAME TO modules_away")
+	a.site.Exec(t, "UPDATE authority SET revision = revision + 1")
+	eventually(t, "it is looked for again and again", func() bool { return vain.Load() >= 3 })
+	a.site.Exec(t, "UPDATE modules_away SET activated = 0")
+	a.site.Exec(t, "ALTER TABLE modules_away RENAME TO modules")
+	b.wantStates("sample", "a 1.0.0 installed", "b 1.0.0 installed")
+}
+
+// counted counts how often what should run could not be read.
+type counted struct{ atomic.Int32 }
+
+func (c *counted) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), "read the installed modules") {
+		c.Add(1)
+	}
+	return len(line), nil
 }

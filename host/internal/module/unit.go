@@ -43,6 +43,7 @@ type unit struct {
 	meter    *meter
 	busy     chan struct{}
 	counting sync.Mutex              // held while crashes are read and written, never over a call
+	reading  sync.Mutex              // held while languages are read and taken over
 	current  atomic.Pointer[running] // nil unless active
 
 	row       crm.Module
@@ -385,6 +386,8 @@ func (u *unit) refresh(ctx context.Context, r *running) {
 
 // loadTexts reads the languages anew, and tells whether they differ.
 func (u *unit) loadTexts(ctx context.Context, r *running) bool {
+	u.reading.Lock() // who read before must not overtake who read later
+	defer u.reading.Unlock()
 	t, print, err := u.m.readTexts(ctx, u.id, u.place(), u.log)
 	if err != nil {
 		u.log.host.Warn("read the module's languages", "error", err)
