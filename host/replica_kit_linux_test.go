@@ -268,7 +268,7 @@ func (r replicas) wantWhole() {
 	hosttest.WantWhole(r.t, r.db)
 	said := r.command("audit", "verify")
 	for _, one := range r.List {
-		if !strings.Contains(said, one.Name) {
+		if count(r.t, r.db, "SELECT COUNT(*) FROM audit_entries WHERE chain = $1", one.Name) > 0 && !strings.Contains(said, one.Name) {
 			r.t.Errorf("no chain of %s: %s", one.Name, said)
 		}
 	}
