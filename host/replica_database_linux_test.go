@@ -30,7 +30,6 @@ type watcher struct {
 
 // watch asks until the context ends.
 func (w *watcher) watch(ctx context.Context) {
-	w.seen = map[string]int{}
 	for ctx.Err() == nil {
 		began := time.Now()
 		what, wrong := w.look()
@@ -93,7 +92,7 @@ func (r replicas) watchers(one *hosttest.Replica) (list []*watcher, stop func())
 	var wait sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
 	for _, w := range list {
-		w.t, w.who = r.t, w.who.at(one)
+		w.t, w.who, w.seen = r.t, w.who.at(one), map[string]int{}
 		w.who.Timeout = time.Minute
 		wait.Go(func() { w.watch(ctx) })
 	}

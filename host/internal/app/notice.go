@@ -136,7 +136,8 @@ func (a *App) SendNotice(ctx context.Context, who crm.Who, module string, n crm.
 
 // countNotice counts what a module's processes on all replicas have told since a minute began for it.
 func countNotice(ctx context.Context, tx store.Tx, module string, now time.Time) error {
-	told, err := tx.CountAttempt(ctx, "notices:"+module, now, now.Add(-time.Minute))
+	whole := now.Add(time.Millisecond - time.Minute) // a minute that began a whole one ago is over
+	told, err := tx.CountAttempt(ctx, "notices:"+module, now, whole)
 	if err == nil && told.Count > noticesEachMinute {
 		err = crm.Refuse(crm.TooMany, "account_notice_too_many", "Max", noticesEachMinute)
 	}
