@@ -80,6 +80,9 @@ func TestEachRequestIsALineWithoutSecrets(t *testing.T) {
 	if line := logged(t, d.Process, page.Header.Get("X-Request-Id")); line.Route != "/admin/m/{module}/{path...}" || line.Module != "impersonation" || line.Status != 200 {
 		t.Errorf("a module's page: %+v", line)
 	}
+	if line := logged(t, d.Process, c.get("/admin/m/"+strings.Repeat("long", 1000)+"/").Header.Get("X-Request-Id")); len(line.Module) > 32 {
+		t.Errorf("a module nobody has: %+v", line)
+	}
 	all := d.Output()
 	_, all, _ = strings.Cut(all, "Ctrl-C ends it.") // the demo's welcome tells the password
 	for _, secret := range append(secrets, "unsaid-term", "unsaid-path", "unsaid-reason") {

@@ -21,6 +21,8 @@ const (
 	maxModuleBody = 8 << 20 // what the contract allows a module's page
 )
 
+const longestModuleID = 32
+
 // serve is the one way every request goes: act answers it, and what an error becomes. rt is nil for
 // an unknown address, and for a method the address doesn't know.
 func (s *server) serve(w http.ResponseWriter, r *http.Request, rt *route, act func(*visit) error) {
@@ -100,7 +102,7 @@ func (v *visit) logAnswer() {
 		slog.Float64("ms", float64(time.Since(v.began).Microseconds())/1000), slog.String("client", v.client.IP),
 	}
 	if v.route != nil && v.route.need.perPage {
-		attributes = append(attributes, slog.String("module", v.r.PathValue("module")))
+		attributes = append(attributes, slog.String("module", clip(v.r.PathValue("module"), longestModuleID))) // anybody may write there what they like
 	}
 	v.log.LogAttrs(ctx, level, "request", attributes...)
 }
