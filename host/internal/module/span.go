@@ -146,25 +146,40 @@ func believable(list []*modulev1.Span, call [8]byte, began, ended time.Time) ([]
 	if len(list) > proto.MaxSpans {
 		return nil, errSpans
 	}
-	known := map[[8]byte]bool{call: true}
+	parents := map[[8]byte][8]byte{}
 	steps := make([]trace.Measured, 0, len(list))
 	for _, one := range list {
 		m := trace.Measured{Name: printable(one.GetName()), Began: between(time.Unix(0, one.GetBegan()), began, ended), Ended: between(time.Unix(0, one.GetEnded()), began, ended), Failed: one.GetFailed()}
-		if copy(m.ID[:], one.GetId()) != 8 || len(one.GetId()) != 8 || copy(m.Parent[:], one.GetParent()) != 8 || len(one.GetParent()) != 8 || m.ID == [8]byte{} || known[m.ID] || len(m.Name) > proto.MaxSpanName {
+		if copy(m.ID[:], one.GetId()) != 8 || len(one.GetId()) != 8 || copy(m.Parent[:], one.GetParent()) != 8 || len(one.GetParent()) != 8 || m.ID == [8]byte{} || m.ID == call || len(m.Name) > proto.MaxSpanName {
 			return nil, errSpans
 		}
 		if m.Ended.Before(m.Began) {
 			m.Ended = m.Began
 		}
-		known[m.ID] = true
+		if _, twice := parents[m.ID]; twice {
+			return nil, errSpans
+		}
+		parents[m.ID] = m.Parent
 		steps = append(steps, m)
 	}
-	for _, m := range steps {
-		if !known[m.Parent] || m.Parent == m.ID {
+	for id := range parents {
+		if !leadsTo(call, id, parents) {
 			return nil, errSpans
 		}
 	}
 	return steps, nil
+}
+
+// leadsTo tells whether a step is below the call, and not in a circle, round which who draws the trace
+// might go for ever.
+func leadsTo(call, id [8]byte, parents map[[8]byte][8]byte) bool {
+	for range len(parents) + 1 {
+		if id == call {
+			return true
+		}
+		id = parents[id] // of a step nobody knows: none
+	}
+	return false
 }
 
 func between(t, first, last time.Time) time.Time {

@@ -41,6 +41,7 @@ func TestWhatAModuleMeasuredIsOfTheCall(t *testing.T) {
 	for what, list := range map[string][]*modulev1.Span{
 		"below a stranger's":   {{Id: eight(2), Parent: eight(9)}},
 		"the call's own":       {{Id: eight(1), Parent: eight(1)}},
+		"round in a circle":    {{Id: eight(2), Parent: eight(3)}, {Id: eight(3), Parent: eight(2)}},
 		"below itself":         {{Id: eight(2), Parent: eight(2)}},
 		"twice":                {good(), good()},
 		"none":                 {{Id: eight(0), Parent: eight(1)}},
