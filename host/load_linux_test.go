@@ -26,12 +26,12 @@ const (
 	thinkForLong    = 400 * time.Millisecond
 )
 
-// loadTime is how long: UNDERSTUDY_TEST_LOAD, twenty seconds without it.
+// loadTime is how long: UNDERSTUDY_TEST_LOAD, eight seconds without it.
 func loadTime(t *testing.T) (long time.Duration, given bool) {
 	t.Helper()
 	text := os.Getenv("UNDERSTUDY_TEST_LOAD")
 	if text == "" {
-		return 20 * time.Second, false
+		return 8 * time.Second, false
 	}
 	long, err := time.ParseDuration(text)
 	if err != nil {
