@@ -165,6 +165,12 @@ func (s *Site) behind(t testing.TB, do func(*sql.DB) error) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }() // what was asked has been answered
+	if driver == "sqlite" {           // a server may be writing
+		db.SetMaxOpenConns(1)
+		if _, err := db.ExecContext(t.Context(), "PRAGMA busy_timeout = 5000"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := do(db); err != nil {
 		t.Fatal(err)
 	}
