@@ -92,7 +92,7 @@ func (c *doctorCommand) checkFile(d *doctor, f store.Facts) {
 
 // server looks at PostgreSQL's settings.
 func (d *doctor) server(f store.Facts) {
-	const oldest, poolSize = 130000, 20
+	const oldest = 130000
 	if n, err := strconv.Atoi(f.Settings["server_version_num"]); err == nil && n < oldest {
 		d.warn("database", "upgrade PostgreSQL", "PostgreSQL %s gets no repairs any more", f.Server)
 	}
@@ -108,8 +108,8 @@ func (d *doctor) server(f store.Facts) {
 	if f.Settings["ssl"] == "false" && f.Settings["local"] == "false" {
 		d.warn("database", "add sslmode=verify-full to --database", "what goes to PostgreSQL, on another machine, isn't encrypted")
 	}
-	if n, err := strconv.Atoi(f.Settings["max_connections"]); err == nil && n < poolSize+10 {
-		d.warn("database", "raise max_connections", "it takes %d connections, and each replica up to %d", n, poolSize)
+	if n, err := strconv.Atoi(f.Settings["max_connections"]); err == nil && n < store.PoolSize+10 {
+		d.warn("database", "raise max_connections", "it takes %d connections, and each replica up to %d", n, store.PoolSize)
 	}
 	const little, much = time.Second, 30 * time.Second
 	do := "set both machines' clocks by the same source"

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,26 +39,20 @@ func (c *doctorCommand) checkFolders(d *doctor) {
 	if serves(c.Data) {
 		d.ok("data", "a server runs on %s", data.Path)
 	}
-	d.starts(filepath.Join(c.Data, "starting.json"), serves(c.Data))
+	d.starts(c.journal(), serves(c.Data))
 }
 
 // starts reads what the host leaves while modules come up: it is gone once they have stood for a while.
 func (d *doctor) starts(journal string, running bool) {
-	text, err := os.ReadFile(journal)
-	if err != nil {
-		return
-	}
-	var left struct {
-		Starts   int      `json:"starts"`
-		Starting []string `json:"starting"`
-	}
-	switch err := json.Unmarshal(text, &left); {
+	starts, starting, err := module.FailedStarts(journal)
+	switch {
+	case err == nil && starts == 0:
 	case err != nil:
 		d.warn("modules", "remove it when no server runs", "%s can't be read, which tells of failed starts", journal)
-	case running && left.Starts <= 1:
+	case running && starts <= 1:
 		d.ok("modules", "the server has just started")
 	default:
-		d.warn("modules", "look at the modules below; understudy serve --safe-mode starts none of them", "%d starts in a row died while modules came up, the last with: %s", left.Starts, cmp.Or(strings.Join(left.Starting, ", "), "none of them on its way"))
+		d.warn("modules", "look at the modules below; understudy serve --safe-mode starts none of them", "%d starts in a row died while modules came up, the last with: %s", starts, cmp.Or(strings.Join(starting, ", "), "none of them on its way"))
 	}
 }
 

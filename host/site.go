@@ -39,6 +39,9 @@ func (f dataFlags) where() string {
 	return cmp.Or(f.Database, filepath.Join(f.Data, "understudy.db"))
 }
 
+// journal is where the program keeps how its last starts went.
+func (f dataFlags) journal() string { return filepath.Join(f.Data, "starting.json") }
+
 // open opens what the flags name. Close it.
 func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*site, error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
@@ -61,7 +64,7 @@ func (f dataFlags) open(ctx context.Context, m moduleFlags, log *slog.Logger) (*
 	manager := module.New(module.Options{
 		App: a, Dir: f.Modules, RunDir: run, HostVersion: version, Log: log,
 		Sentence: sentence, MaxUpload: m.MaxUpload, AllowUpload: m.AllowUpload, RequireSignature: m.RequireSignature,
-		RequireSandbox: module.Requirement(m.RequireSandbox), SafeMode: m.SafeMode, Debug: m.Debug, Journal: filepath.Join(f.Data, "starting.json"), Icons: web.Icons(),
+		RequireSandbox: module.Requirement(m.RequireSandbox), SafeMode: m.SafeMode, Debug: m.Debug, Journal: f.journal(), Icons: web.Icons(),
 	})
 	a.SetSwitchPolicy(manager)
 	a.SetSwitchObserver(manager)

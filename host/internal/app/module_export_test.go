@@ -19,7 +19,7 @@ func keeps(t *testing.T, s *hosttest.Site, id string) {
 	must(t, s.App.InstallModule(ctx, who, crm.Module{ID: id, Version: "1.0.0", Manifest: []byte(`{"id":"x"}`), SHA256: id}, []byte(id), crm.ModuleTrial{}, ""))
 	must(t, s.App.SaveModuleSettings(ctx, who, id, map[string]string{"on": "<true>"}))
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} { // more than are read at once
-		must(t, s.App.PutModuleValue(ctx, id, name, []byte{0, 0xff, name[0]}))
+		must(t, s.App.PutModuleValue(ctx, id, "", name, []byte{0, 0xff, name[0]}))
 	}
 	must(t, s.App.PutModuleLanguage(ctx, who, id, "pt-br", []byte(`{"a": "b"}`)))
 	must(t, s.App.AppendModuleLog(ctx, id, lines(s, 0, 2)))
@@ -160,7 +160,7 @@ func TestNothingIsKeptForAModuleThatIsNotInstalled(t *testing.T) {
 	keeps(t, s, "sample")
 	must(t, s.App.UninstallModule(ctx, crm.Operator(), "sample", true))
 	must(t, s.App.AppendModuleLog(ctx, "sample", lines(s, 0, 1)))
-	if err := s.App.PutModuleValue(ctx, "sample", "late", []byte("v")); crm.KeyOf(err) != "module_not_found" {
+	if err := s.App.PutModuleValue(ctx, "sample", "", "late", []byte("v")); crm.KeyOf(err) != "module_not_found" {
 		t.Errorf("a late value: %v", err)
 	}
 	if b, err := s.App.ModuleBelongings(ctx, "sample"); err != nil || b != (app.Belongings{}) {

@@ -30,15 +30,11 @@ func (a *App) ModuleValue(ctx context.Context, id, name string) ([]byte, error) 
 	return v, found(err, "value_not_found")
 }
 
-// PutModuleValue writes a value of a module's own space; TooLarge beyond its quota.
-func (a *App) PutModuleValue(ctx context.Context, id, name string, value []byte) error {
-	return a.PutValueOf(ctx, id, "", name, value)
-}
-
-// PutValueOf is PutModuleValue for a process of the version whose package has this SHA-256. Conflict
-// module_replaced when another one is installed by now and runs on another replica: that one may have
-// brought the values to another form. While it runs nowhere the old one goes on.
-func (a *App) PutValueOf(ctx context.Context, id, sha256, name string, value []byte) error {
+// PutModuleValue writes a value of a module's own space; TooLarge beyond its quota. It does so for a
+// process of the version whose package has this SHA-256, or, when that is empty, whichever is installed.
+// Conflict module_replaced when another one is installed by now and runs on another replica: that one may
+// have brought the values to another form. While it runs nowhere the old one goes on.
+func (a *App) PutModuleValue(ctx context.Context, id, sha256, name string, value []byte) error {
 	if name == "" || len(name) > 256 {
 		return crm.Refuse(crm.Invalid, "value_name_invalid")
 	}
@@ -57,14 +53,8 @@ func (a *App) PutValueOf(ctx context.Context, id, sha256, name string, value []b
 	})
 }
 
-// DeleteModuleValue removes a value of a module's own space; removing none is no error.
-func (a *App) DeleteModuleValue(ctx context.Context, id, name string) error {
-	return a.store.Write(ctx, func(tx store.Tx) error { return tx.DeleteModuleValue(ctx, id, name) })
-}
-
-// DeleteValueOf is DeleteModuleValue for a process of the version whose package has this SHA-256, as
-// PutValueOf is.
-func (a *App) DeleteValueOf(ctx context.Context, id, sha256, name string) error {
+// DeleteModuleValue removes a value, for whom PutModuleValue writes one.
+func (a *App) DeleteModuleValue(ctx context.Context, id, sha256, name string) error {
 	return a.store.Write(ctx, func(tx store.Tx) error {
 		if err := isInstalled(ctx, tx, id, sha256); err != nil {
 			return err

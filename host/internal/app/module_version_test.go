@@ -44,7 +44,7 @@ func TestVersionsAreKeptAndGoneBackTo(t *testing.T) {
 			}
 		}
 		must(t, s.App.SetModuleGrants(ctx, who, "sample", []string{"a"}, []string{"b"}))
-		must(t, s.App.PutModuleValue(ctx, "sample", "k", []byte("v")))
+		must(t, s.App.PutModuleValue(ctx, "sample", "", "k", []byte("v")))
 		trial := crm.ModuleTrial{Values: map[string][]byte{"k": nil, "n": {}}, Entries: []crm.ModuleEntry{{Action: "did", Detail: map[string]string{"action": "did"}}}}
 		must(t, s.App.RollBackModule(ctx, who, "sample", "sha-1.1.0", trial))
 		m, err := s.App.Module(ctx, "sample")

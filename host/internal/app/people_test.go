@@ -278,7 +278,7 @@ func TestModuleRowsThroughALife(t *testing.T) {
 			t.Errorf("activating left the revision at %d, %v", after, err)
 		}
 		must(t, s.App.SaveModuleSettings(ctx, who, "sample", map[string]string{"on": "true"}))
-		must(t, s.App.PutModuleValue(ctx, "sample", "Key", []byte("v")))
+		must(t, s.App.PutModuleValue(ctx, "sample", "", "Key", []byte("v")))
 		must(t, s.App.PutModuleLanguage(ctx, who, "sample", "pt-br", []byte(`{"a":"b"}`)))
 		must(t, s.App.AppendModuleLog(ctx, "sample", []crm.ModuleLogLine{{At: s.Clock.Now(), Level: "warn", Text: "careful"}}))
 		install("1.1.0", "bb") // promise 20: settings, log and permissions stay
@@ -292,7 +292,7 @@ func TestModuleRowsThroughALife(t *testing.T) {
 		if keys, err := s.App.ModuleKeys(ctx, "sample", "k", "", 0); err != nil || len(keys) != 0 {
 			t.Errorf("keys with another case: %v %v", keys, err)
 		}
-		if err := s.App.PutModuleValue(ctx, "sample", "big", make([]byte, app.MaxModuleValue+1)); crm.KindOf(err) != crm.TooLarge {
+		if err := s.App.PutModuleValue(ctx, "sample", "", "big", make([]byte, app.MaxModuleValue+1)); crm.KindOf(err) != crm.TooLarge {
 			t.Errorf("beyond the quota: %v", err)
 		}
 		if err := s.App.UninstallModule(ctx, who, "sample", true); crm.KeyOf(err) != "module_still_active" {

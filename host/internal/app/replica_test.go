@@ -173,19 +173,19 @@ func TestWhatWasReplacedElsewhereWritesNoMore(t *testing.T) {
 	hosttest.OnBothEngines(t, func(t *testing.T, s *hosttest.Site) {
 		installSample(t, s, "sample")
 		s.Exec(t, "UPDATE modules SET sha256 = 'new'")
-		must(t, s.App.PutValueOf(t.Context(), "sample", "old", "k", []byte("v"))) // it would not start, so the old one goes on
+		must(t, s.App.PutModuleValue(t.Context(), "sample", "old", "k", []byte("v"))) // it would not start, so the old one goes on
 		b := s.Beside(t)
 		b.Store.NameChain("b")
 		join(t, b, "b", "two")
 		must(t, b.App.ReportModules(t.Context(), []crm.ModuleReport{{Module: "sample", Replica: "b", SHA256: "new", State: app.ModuleActive}}))
-		if err := s.App.PutValueOf(t.Context(), "sample", "old", "k", []byte("v")); crm.KeyOf(err) != "module_replaced" {
+		if err := s.App.PutModuleValue(t.Context(), "sample", "old", "k", []byte("v")); crm.KeyOf(err) != "module_replaced" {
 			t.Errorf("it writes: %v", err)
 		}
-		must(t, s.App.PutValueOf(t.Context(), "sample", "new", "k", []byte("v")))
-		if err := s.App.DeleteValueOf(t.Context(), "sample", "old", "k"); crm.KeyOf(err) != "module_replaced" {
+		must(t, s.App.PutModuleValue(t.Context(), "sample", "new", "k", []byte("v")))
+		if err := s.App.DeleteModuleValue(t.Context(), "sample", "old", "k"); crm.KeyOf(err) != "module_replaced" {
 			t.Errorf("it deletes: %v", err)
 		}
-		must(t, s.App.DeleteValueOf(t.Context(), "sample", "new", "k"))
+		must(t, s.App.DeleteModuleValue(t.Context(), "sample", "new", "k"))
 	})
 }
 

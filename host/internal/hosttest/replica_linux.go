@@ -92,18 +92,6 @@ func (r *Replicas) Args(t testing.TB) []string {
 	return []string{"--database", r.Database, "--data", dir, "--modules", filepath.Join(dir, "modules")}
 }
 
-// Named is a replica by its name.
-func (r *Replicas) Named(t testing.TB, name string) *Replica {
-	t.Helper()
-	for _, one := range r.List {
-		if one.Name == name {
-			return one
-		}
-	}
-	t.Fatalf("no replica is called %q", name)
-	return nil
-}
-
 // Soon is how long a replica may take to follow what another did.
 const Soon = 5 * time.Second
 

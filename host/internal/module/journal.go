@@ -37,6 +37,24 @@ type blame struct {
 	SHA256 string `json:"sha256,omitempty"`
 }
 
+// FailedStarts reads a journal: how many starts in a row did not get through, the one that runs now
+// included, and which modules were on their way up in the last. None when there is no journal.
+func FailedStarts(path string) (starts int, starting []string, err error) {
+	left, err := readStarts(path)
+	return left.Starts, left.Starting, err
+}
+
+func readStarts(path string) (left startRecord, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return left, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &left)
+	}
+	return left, err
+}
+
 // open reads what the last host left: the starts that failed in a row, and who was on the way up in
 // how many of them. A file nobody can read counts as none.
 func (j *journal) open() startRecord {
@@ -46,14 +64,7 @@ func (j *journal) open() startRecord {
 	if j.closed {
 		return startRecord{}
 	}
-	text, err := os.ReadFile(j.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return startRecord{}
-	}
-	var left startRecord
-	if err == nil {
-		err = json.Unmarshal(text, &left)
-	}
+	left, err := readStarts(j.path)
 	if err != nil {
 		j.log.Warn("the record of failed starts can't be read and is left out", "path", j.path, "error", err)
 		return startRecord{}

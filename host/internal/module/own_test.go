@@ -19,7 +19,7 @@ func (s *stage) used() {
 	ctx, ann := s.t.Context(), s.ann.Who()
 	s.active(kit{})
 	s.get("/store") // puts a value and takes it away
-	if err := s.site.App.PutModuleValue(ctx, "sample", "k", []byte("v")); err != nil {
+	if err := s.site.App.PutModuleValue(ctx, "sample", "", "k", []byte("v")); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := s.m.SaveSettings(ctx, ann, "sample", map[string]string{"minutes": "7"}); err != nil {

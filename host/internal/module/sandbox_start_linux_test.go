@@ -2,10 +2,8 @@ package module
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -163,23 +161,7 @@ func TestAModuleThatFillsTheLogIsCutShort(t *testing.T) {
 
 // BenchmarkStart is a module's cold start to its connection, with the sandbox and without.
 func BenchmarkStart(b *testing.B) {
-	program := the(b, sampleProgram)
-	base, err := os.MkdirTemp("", "u")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { os.RemoveAll(base) })
-	folder := filepath.Join(base, "sample/1.0.0")
-	name := filepath.Join(folder, "bin/sample")
-	err = errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.Mkdir(filepath.Join(folder, "assets"), 0o755),
-		os.WriteFile(filepath.Join(folder, "assets/mode"), []byte("normal"), 0o600), os.WriteFile(name, program.content, 0o755))
-	if err != nil {
-		b.Fatal(err)
-	}
-	l := launch{
-		executable: name, digest: program.sum, enclosure: enclosure{Folder: folder}, runDir: filepath.Join(base, "r"),
-		log: newModuleLog("sample", time.Now, slog.New(slog.DiscardHandler), error.Error), timeout: 10 * time.Second,
-	}
+	l := sampleLaunch(b)
 	for name, direct := range map[string]bool{"direct": true, "sandbox": false} {
 		b.Run(name, func(b *testing.B) {
 			l.direct = direct

@@ -146,13 +146,13 @@ func tooLate() error {
 
 func (d *ownData) put(ctx context.Context, name string, value []byte) error {
 	return d.change(
-		func() error { return d.app.PutValueOf(ctx, d.id, d.sha256, name, value) },
+		func() error { return d.app.PutModuleValue(ctx, d.id, d.sha256, name, value) },
 		func() error { return d.putAside(ctx, name, value) }, tooLate)
 }
 
 func (d *ownData) remove(ctx context.Context, name string) error {
 	return d.change(
-		func() error { return d.app.DeleteValueOf(ctx, d.id, d.sha256, name) },
+		func() error { return d.app.DeleteModuleValue(ctx, d.id, d.sha256, name) },
 		func() error { return d.putAside(ctx, name, nil) }, tooLate)
 }
 

@@ -211,7 +211,7 @@ func TestValuesKeptAside(t *testing.T) {
 	ctx := t.Context()
 	own := &ownData{app: s.site.App, id: "sample"}
 	for key, value := range map[string]string{"a": "1", "c": "3", "e": "5"} {
-		if err := s.site.App.PutModuleValue(ctx, "sample", key, []byte(value)); err != nil {
+		if err := s.site.App.PutModuleValue(ctx, "sample", "", key, []byte(value)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -258,7 +258,7 @@ func TestValuesKeptAside(t *testing.T) {
 		t.Errorf("no room where some was made: %v", err)
 	}
 	// While it waited others took the room: it isn't kept, and neither is a part of it.
-	if err := s.site.App.PutModuleValue(ctx, "sample", "late", make([]byte, app.MaxModuleValue)); err != nil {
+	if err := s.site.App.PutModuleValue(ctx, "sample", "", "late", make([]byte, app.MaxModuleValue)); err != nil {
 		t.Fatal(err)
 	}
 	err = full.handOver(nil, func(trial crm.ModuleTrial) error { return s.site.App.KeepModuleTrial(ctx, "sample", trial) })

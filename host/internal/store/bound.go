@@ -22,6 +22,9 @@ const (
 	connectLimit   = 5 * time.Second
 )
 
+// PoolSize is how many connections to PostgreSQL a process has at most.
+const PoolSize = 20
+
 // sessionLimits are PostgreSQL's own: what a replica that was cut off has locked is free again soon,
 // and its connections are.
 const sessionLimits = `SET idle_in_transaction_session_timeout = '10s'; SET statement_timeout = '60s';
@@ -42,8 +45,8 @@ func connectPostgres(where string) (*Store, error) {
 		_, err := conn.Exec(ctx, sessionLimits, pgx.QueryExecModeSimpleProtocol)
 		return err
 	}))
-	db.SetMaxOpenConns(20)
-	db.SetMaxIdleConns(20)
+	db.SetMaxOpenConns(PoolSize)
+	db.SetMaxIdleConns(PoolSize)
 	return &Store{engine: PostgreSQL, read: db, write: db, reads: newPrepared(db), chain: DefaultChain, full: segmentSlots, schema: migrations, pulse: &pulse{}}, nil
 }
 

@@ -11,7 +11,7 @@ import (
 
 func TestUninstallingOffersToKeepExportOrDelete(t *testing.T) {
 	s := logged(t, crm.ModuleLogLine{At: time.Now(), Level: "info", Text: "first"}, crm.ModuleLogLine{At: time.Now(), Level: "info", Text: "last"})
-	if err := s.app.PutModuleValue(t.Context(), "sample", "k", make([]byte, 2048)); err != nil {
+	if err := s.app.PutModuleValue(t.Context(), "sample", "", "k", make([]byte, 2048)); err != nil {
 		t.Fatal(err)
 	}
 	b := s.as(ann)
