@@ -128,3 +128,21 @@ func BenchmarkPage(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOwnAndSwitchedPage is the same portal page as the contact itself sees it, and as who acts as
+// that contact does.
+func BenchmarkOwnAndSwitchedPage(b *testing.B) {
+	for _, switched := range []bool{false, true} {
+		b.Run(fmt.Sprintf("switched=%t", switched), func(b *testing.B) {
+			s := newSite(b)
+			visitor := s.as(jane)
+			if switched {
+				visitor = s.as(ann)
+				visitor.become(jane)
+			}
+			for b.Loop() {
+				visitor.get("/company").wants(b, 200)
+			}
+		})
+	}
+}
