@@ -128,6 +128,22 @@ const (
 	Read
 )
 
+// PageAnswer is what a page answers with. The host goes by it, never by the answer's Content-Type.
+type PageAnswer int
+
+const (
+	// AnswersFragment is HTML for the host's layout or a dialog, and the zero value. The host rebuilds
+	// it from the lists of package markup: what isn't on them is left out, and said in the module's
+	// log and by `understudy module verify`. text/plain is shown as text; another type is an error.
+	AnswersFragment PageAnswer = iota
+	// AnswersChoices is JSON for a select with data-search-url, which the host writes anew:
+	// {"results": [{"value": "", "text": "", "detail": "", "reason": "", "disabled": false}]}.
+	AnswersChoices
+	// AnswersFile is a file, which a browser saves and never shows; Content-Type and the file name
+	// of Content-Disposition are the handler's. With a status of 400 and above it is a fragment.
+	AnswersFile
+)
+
 // Page is an address the module answers, below /admin/m/{module} or /m/{module}.
 type Page struct {
 	// Path starts with "/" and is relative to the module's root; one that ends in "/" also takes
@@ -140,6 +156,8 @@ type Page struct {
 	Visible VisibilityRule
 	// UnsafeClass says what a POST to it does.
 	UnsafeClass UnsafeClass
+	// Answers says what it answers with; unset means a fragment.
+	Answers PageAnswer
 	// Handler answers it. r.URL.Path is relative to the module's root.
 	Handler http.Handler
 }

@@ -50,6 +50,7 @@ func (i *Instance) ServePage(ctx context.Context, request PageRequest, send func
 		return Errorf(Unavailable, "page %s: not activated", request.Path)
 	}
 	page, ok := i.page(request)
+	w.answers = page.Answers
 	if !ok {
 		http.Error(w, "Not found", http.StatusNotFound)
 		return w.finish()
@@ -109,13 +110,14 @@ func httpRequest(ctx context.Context, request PageRequest) *http.Request {
 // pageWriter is the http.ResponseWriter of a page. It holds back up to one chunk, so that a small
 // page is one message and a panic early on can still become a 500.
 type pageWriter struct {
-	method string
-	send   func(PagePart) error
-	header http.Header
-	status int
-	buffer []byte
-	sent   bool
-	err    error
+	method  string
+	answers PageAnswer
+	send    func(PagePart) error
+	header  http.Header
+	status  int
+	buffer  []byte
+	sent    bool
+	err     error
 }
 
 func (w *pageWriter) Header() http.Header { return w.header }
@@ -139,7 +141,7 @@ func (w *pageWriter) Write(body []byte) (int, error) {
 		return 0, http.ErrBodyNotAllowed
 	}
 	if w.header.Get("Content-Type") == "" {
-		w.header.Set("Content-Type", http.DetectContentType(body))
+		w.header.Set("Content-Type", w.kindOf(body))
 	}
 	if w.method == http.MethodHead {
 		return len(body), nil
@@ -155,6 +157,18 @@ func (w *pageWriter) Write(body []byte) (int, error) {
 		}
 	}
 	return len(body), nil
+}
+
+// kindOf is the type of what a handler wrote without saying so. Only a file is looked into: a page that
+// begins with words is HTML as well.
+func (w *pageWriter) kindOf(body []byte) string {
+	switch {
+	case w.answers == AnswersChoices:
+		return "application/json"
+	case w.answers == AnswersFile && w.status < http.StatusBadRequest:
+		return http.DetectContentType(body)
+	}
+	return "text/html; charset=utf-8"
 }
 
 // Flush sends what was written so far.

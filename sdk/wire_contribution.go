@@ -85,10 +85,17 @@ var unsafeClassToWire = map[UnsafeClass]modulev1.RouteClass{
 	Read:      modulev1.RouteClass_ROUTE_CLASS_READ,
 }
 
+var answerToWire = map[PageAnswer]modulev1.PageAnswer{
+	AnswersFragment: modulev1.PageAnswer_PAGE_ANSWER_FRAGMENT,
+	AnswersChoices:  modulev1.PageAnswer_PAGE_ANSWER_CHOICES,
+	AnswersFile:     modulev1.PageAnswer_PAGE_ANSWER_FILE,
+}
+
 func pageToWire(page Page) *modulev1.Page {
 	return &modulev1.Page{
 		Path: page.Path, TitleKey: page.TitleKey, Areas: areasToWire(page.Areas),
 		Visible: ruleToWire(page.Visible), UnsafeClass: unsafeClassToWire[page.UnsafeClass],
+		Answers: answerToWire[page.Answers],
 	}
 }
 

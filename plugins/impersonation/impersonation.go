@@ -118,23 +118,27 @@ func (p *pages) all() []sdk.Page {
 	page := func(area sdk.Area, path, title string, visible sdk.VisibilityRule, handler http.HandlerFunc) sdk.Page {
 		return sdk.Page{Path: path, TitleKey: title, Areas: []sdk.Area{area}, Visible: visible, UnsafeClass: sdk.Sensitive, Handler: handler}
 	}
+	as := func(answers sdk.PageAnswer, p sdk.Page) sdk.Page {
+		p.Answers = answers
+		return p
+	}
 	return []sdk.Page{
 		page(sdk.AdminArea, "/start", "impersonate", starters, get(p.start)),
-		page(sdk.AdminArea, "/search", "impersonate", starters, get(p.search)),
+		as(sdk.AnswersChoices, page(sdk.AdminArea, "/search", "impersonate", starters, get(p.search))),
 		page(sdk.AdminArea, "/pin", "impersonate", starters, post(p.pin)),
 		page(sdk.AdminArea, "/who", "who_can_use", sdk.Administrator(), get(p.who)),
-		page(sdk.AdminArea, "/who/search", "who_can_use", sdk.Administrator(), get(p.whoSearch)),
-		page(sdk.AdminArea, "/who/target", "who_can_use", sdk.Administrator(), get(p.whoTarget)),
+		as(sdk.AnswersChoices, page(sdk.AdminArea, "/who/search", "who_can_use", sdk.Administrator(), get(p.whoSearch))),
+		as(sdk.AnswersChoices, page(sdk.AdminArea, "/who/target", "who_can_use", sdk.Administrator(), get(p.whoTarget))),
 		page(sdk.AdminArea, "/log", "view_log", readers, get(p.log)),
 		page(sdk.AdminArea, "/log/entry", "timeline", readers, get(p.timeline)),
-		page(sdk.AdminArea, "/log/export", "view_log", readers, post(p.exportLog)),
+		as(sdk.AnswersFile, page(sdk.AdminArea, "/log/export", "view_log", readers, post(p.exportLog))),
 		page(sdk.AdminArea, "/active", "active_switches", readers, get(p.active)),
 		page(sdk.AdminArea, "/active/end", "active_switches", sdk.Administrator(), post(p.endActive)),
 		page(sdk.AdminArea, "/approvals", "approvals", sdk.Administrator(), get(p.approvals)),
 		page(sdk.AdminArea, "/approvals/answer", "approvals", sdk.Administrator(), post(p.answerApproval)),
 		page(sdk.AdminArea, "/languages", "languages", sdk.Administrator(), p.languages),
 		page(sdk.AdminArea, "/languages/delete", "languages", sdk.Administrator(), p.deleteLanguage),
-		page(sdk.AdminArea, "/languages/download", "languages", sdk.Administrator(), get(p.downloadLanguage)),
+		as(sdk.AnswersFile, page(sdk.AdminArea, "/languages/download", "languages", sdk.Administrator(), get(p.downloadLanguage))),
 		page(sdk.PortalArea, "/access", "support_access", customers, get(p.access)),
 		page(sdk.PortalArea, "/access/entry", "support_access", customers, get(p.accessEntry)),
 		page(sdk.PortalArea, "/access/choice", "support_access", customers, post(p.chooseAccess)),

@@ -17,8 +17,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 const formPage = `<!doctype html><html lang="en"><head><title>Form</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/tabler.min.css"><link rel="stylesheet" href="/tabler-vendors.min.css"><link rel="stylesheet" href="/page.css">
-<meta name="htmx-config" content='{"includeIndicatorStyles":false,"allowEval":false}'>
-<script src="/tabler.min.js" defer></script><script src="/tom-select.complete.min.js" defer></script><script src="/htmx.min.js" defer></script><script src="/page.js" defer></script></head>
+<script src="/tabler.min.js" defer></script><script src="/tom-select.complete.min.js" defer></script><script src="/page.js" defer></script></head>
 <body><main><h1>Form</h1>
 <noscript><p>Scripts are off.</p></noscript>
 <form method="post" action="/sent" enctype="multipart/form-data">

@@ -34,7 +34,7 @@ func BenchmarkPage(b *testing.B) {
 	s.active(kit{})
 	q := PageRequest{Module: "sample", Method: "GET", Path: "/pick", Viewer: s.viewer()}
 	for b.Loop() {
-		answer, err := s.m.ServePage(b.Context(), q)
+		answer, err := s.m.servePage(b.Context(), q)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -173,7 +173,7 @@ func (x *examination) point(name string, look func() (string, error)) bool {
 }
 
 func (x *examination) warn(format string, args ...any) {
-	const most = 20
+	const most = 100
 	if len(x.warnings) < most {
 		x.warnings = append(x.warnings, oneLine(fmt.Sprintf(format, args...)))
 	}

@@ -92,19 +92,26 @@ func (x *examination) pages(ctx context.Context) (string, error) {
 func (x *examination) page(ctx context.Context, viewer Viewer, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, pageLimit)
 	defer cancel()
-	answer, err := x.m.ServePage(ctx, PageRequest{
+	answer, err := x.m.Answer(ctx, PageRequest{
 		Module: x.row.ID, Method: http.MethodGet, Path: path, Header: http.Header{"Accept": {"text/html"}},
 		Viewer: viewer, FormToken: "none", BasePath: "/admin/m/" + x.row.ID,
 	})
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(answer.Body, pageBytes)); err != nil {
-		return err
+	if answer.File.Body != nil {
+		defer answer.File.Body.Close()
+		if _, err := io.Copy(io.Discard, io.LimitReader(answer.File.Body, pageBytes)); err != nil {
+			return err
+		}
 	}
 	if answer.Status >= http.StatusInternalServerError {
 		return fmt.Errorf("it answered with status %d", answer.Status)
+	}
+	if answer.explain != nil {
+		for _, removal := range answer.explain() {
+			x.warn("%s: left out: %s", path, removal)
+		}
 	}
 	return nil
 }

@@ -60,6 +60,7 @@ type page struct {
 	areas       []crm.Area
 	visible     rule
 	unsafe      crm.RouteClass
+	answers     Answers
 }
 
 type actionLink struct{ label, page string } // page empty for the settings
@@ -193,9 +194,14 @@ func (x *compiler) pages(pages []*modulev1.Page) {
 		}
 		x.out.pages = append(x.out.pages, page{
 			path: p.GetPath(), title: p.GetTitleKey(), areas: x.areas(where, p.GetAreas()),
-			visible: x.rule(where, p.GetVisible()), unsafe: class,
+			visible: x.rule(where, p.GetVisible()), unsafe: class, answers: answerKinds[p.GetAnswers()],
 		})
 	}
+}
+
+// answers of a kind this CRM doesn't know are fragments, which are always harmless.
+var answerKinds = map[modulev1.PageAnswer]Answers{
+	modulev1.PageAnswer_PAGE_ANSWER_CHOICES: Choices, modulev1.PageAnswer_PAGE_ANSWER_FILE: File,
 }
 
 func cleanPath(p string) bool {

@@ -31,7 +31,7 @@ func TestAKilledModuleLeavesTheScreenAtOnceAndComesBack(t *testing.T) {
 	eventually(t, "its items are gone", func() bool { return len(s.m.Surface().Navbar(s.viewer())) == 0 })
 	v, asked := s.viewer(), time.Now()
 	for range 100 {
-		if _, err := s.m.ServePage(t.Context(), PageRequest{Module: "sample", Method: "GET", Path: "/pick", Viewer: v}); crm.KindOf(err) != crm.Unavailable {
+		if _, err := s.m.servePage(t.Context(), PageRequest{Module: "sample", Method: "GET", Path: "/pick", Viewer: v}); crm.KindOf(err) != crm.Unavailable {
 			t.Fatalf("a call to a dead module: %v", err)
 		}
 	}

@@ -123,10 +123,10 @@ func (s *siege) leave() {
 }
 
 // page asks for a page of the rogue's to its end.
-func (s *siege) page(path string) (PageResponse, string, error) {
+func (s *siege) page(path string) (pageResponse, string, error) {
 	s.t.Helper()
 	path, query, _ := strings.Cut(path, "?")
-	answer, err := s.m.ServePage(s.t.Context(), PageRequest{Module: "rogue", Method: "GET", Path: path, RawQuery: query, Viewer: s.viewer()})
+	answer, err := s.m.servePage(s.t.Context(), PageRequest{Module: "rogue", Method: "GET", Path: path, RawQuery: query, Viewer: s.viewer()})
 	if err != nil {
 		return answer, "", err
 	}

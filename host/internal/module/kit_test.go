@@ -270,12 +270,12 @@ func (s *stage) viewer() Viewer {
 }
 
 // get asks for a page of the sample module.
-func (s *stage) get(path string) (PageResponse, string) {
+func (s *stage) get(path string) (pageResponse, string) {
 	s.t.Helper()
 	return s.ask(http.MethodGet, path, "")
 }
 
-func (s *stage) ask(method, path, body string) (PageResponse, string) {
+func (s *stage) ask(method, path, body string) (pageResponse, string) {
 	s.t.Helper()
 	answer, text, err := s.tryAsk(method, path, body)
 	if err != nil {
@@ -284,9 +284,9 @@ func (s *stage) ask(method, path, body string) (PageResponse, string) {
 	return answer, text
 }
 
-func (s *stage) tryAsk(method, path, body string) (PageResponse, string, error) {
+func (s *stage) tryAsk(method, path, body string) (pageResponse, string, error) {
 	path, query, _ := strings.Cut(path, "?")
-	answer, err := s.m.ServePage(s.t.Context(), PageRequest{
+	answer, err := s.m.servePage(s.t.Context(), PageRequest{
 		Module: "sample", Method: method, Path: path, RawQuery: query, Body: []byte(body), Viewer: s.viewer(),
 		Header: http.Header{"Cookie": {"secret"}, "Accept": {"text/html"}}, BasePath: "/admin/m/sample",
 	})

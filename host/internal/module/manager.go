@@ -241,6 +241,7 @@ func (m *Manager) recompile() {
 		s.texts[id] = t
 		s.modules = append(s.modules, &surfaceModule{
 			id: id, name: r.manifest.Name, added: r.added.Load(), texts: t, settings: *r.values.Load(), decides: r.decides,
+			switches: slices.Contains(r.holds(), manifest.GrantSessionSwitch),
 		})
 	}
 	m.surface.Store(s)

@@ -131,7 +131,7 @@ func TestTheShippedModuleRuns(t *testing.T) {
 	if len(bar) != 1 || bar[0].Label != "Impersonate" {
 		t.Fatalf("navbar: %+v", bar)
 	}
-	answer, err := s.m.ServePage(ctx, PageRequest{
+	answer, err := s.m.servePage(ctx, PageRequest{
 		Module: "impersonation", Method: http.MethodGet, Path: strings.TrimPrefix(bar[0].Href, "/admin/m/impersonation"), Viewer: s.viewer(), BasePath: "/admin/m/impersonation",
 	})
 	if err != nil || answer.Status != http.StatusOK {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -32,38 +31,42 @@ type PageRequest struct {
 	Modal                                   bool
 }
 
-// PageResponse is a module's answer. Its header holds Content-Type, Content-Disposition and
-// Location at most. Whoever gets it closes Body.
-type PageResponse struct {
-	Status int
-	Header http.Header
-	Body   io.ReadCloser
+// pageResponse is a module's answer as it came. Its header holds Content-Type, Content-Disposition and
+// Location at most. Whoever gets it closes Body. Nothing of it reaches a browser but by Manager.Answer.
+type pageResponse struct {
+	Status  int
+	Header  http.Header
+	Body    io.ReadCloser
+	answers Answers
+	running *running
+	id      string // of the request
 }
 
 // passedOn are the header fields of a request that a module sees.
 var passedOn = []string{"Accept", "Accept-Language", "Content-Type", "User-Agent", "X-Requested-With", "X-Modal", "Hx-Request"}
 
-// ServePage has a running module answer one of its pages. It returns with the answer's head; the
+// servePage has a running module answer one of its pages. It returns with the answer's head; the
 // body comes as the module writes it. Unavailable at once when the module isn't running,
 // NotFound when it declared no such page, Denied when its rule or the session doesn't allow it to
 // the viewer; what a broken module answers becomes one sentence.
-func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, error) {
+func (m *Manager) servePage(ctx context.Context, q PageRequest) (pageResponse, error) {
 	r, err := m.active(q.Module)
 	if err != nil {
 		if u := m.known(q.Module); u != nil {
 			u.meter.refused(callServePage, "not_running")
 		}
-		return PageResponse{}, err
+		return pageResponse{}, err
 	}
-	if err := m.mayOpen(q); err != nil {
-		return PageResponse{}, err
+	page, err := m.mayOpen(q)
+	if err != nil {
+		return pageResponse{}, err
 	}
 	if len(q.Body) > proto.MaxBodyBytes {
-		return PageResponse{}, crm.Refuse(crm.TooLarge, "module_body_too_big", "Max", proto.MaxBodyBytes>>20)
+		return pageResponse{}, crm.Refuse(crm.TooLarge, "module_body_too_big", "Max", proto.MaxBodyBytes>>20)
 	}
 	leave, err := r.gate.enter(callServePage)
 	if err != nil {
-		return PageResponse{}, err
+		return pageResponse{}, err
 	}
 	id := r.begin(q.Viewer.Who, q.changes())
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,18 +79,22 @@ func (m *Manager) ServePage(ctx context.Context, q PageRequest) (PageResponse, e
 		head, err = b.head()
 	}
 	if err != nil {
-		return PageResponse{}, b.finish(err)
+		return pageResponse{}, b.finish(err)
 	}
 	header, err := cleanHeader(head)
 	if err != nil {
-		return PageResponse{}, b.finish(err)
+		return pageResponse{}, b.finish(err)
 	}
-	b.bound(header)
-	return PageResponse{Status: int(head.GetStatus()), Header: header, Body: b}, nil
+	answers := page.answers
+	if answers == File && head.GetStatus() >= http.StatusBadRequest {
+		answers = Fragment // there is no file, and why is for reading
+	}
+	b.whole = answers != File
+	return pageResponse{Status: int(head.GetStatus()), Header: header, Body: b, answers: answers, running: r, id: id}, nil
 }
 
-// MaxPageBytes is the most HTML a module's page may be. Files may be of any length: they pass
-// through, a page is held whole to be cleaned.
+// MaxPageBytes is the most that a module's page may be, and what it answers choices with. Files may be
+// of any length: they pass through, the others are held whole to be written anew.
 const MaxPageBytes = 4 << 20
 
 var errPageTooLong = fmt.Errorf("the page is longer than %d bytes", MaxPageBytes)
@@ -97,17 +104,17 @@ func (q PageRequest) changes() bool {
 	return q.Method != http.MethodGet && q.Method != http.MethodHead
 }
 
-func (m *Manager) mayOpen(q PageRequest) error {
+func (m *Manager) mayOpen(q PageRequest) (Page, error) {
 	page, declared := m.Surface().Page(q.Module, q.Viewer.Area, q.Path)
 	switch {
 	case !declared:
-		return crm.Refuse(crm.NotFound, "page_not_found")
+		return page, crm.Refuse(crm.NotFound, "page_not_found")
 	case !page.Allowed(q.Viewer):
-		return crm.Refuse(crm.Denied, "page_not_permitted")
+		return page, crm.Refuse(crm.Denied, "page_not_permitted")
 	case q.changes():
-		return crm.CheckClass(q.Viewer.Who, page.Class)
+		return page, crm.CheckClass(q.Viewer.Who, page.Class)
 	}
-	return nil
+	return page, nil
 }
 
 func (r *running) pageToWire(q PageRequest, id string) *modulev1.ServeRequest {
@@ -180,7 +187,7 @@ type pageBody struct {
 	timer   *time.Timer
 	wait    time.Duration
 	rest    []byte
-	page    bool // HTML
+	whole   bool // it is held whole: anything but a file
 	taken   int  // bytes of it so far
 
 	mu      sync.Mutex
@@ -210,24 +217,19 @@ func (b *pageBody) head() (*modulev1.ResponseHead, error) {
 	return head, nil
 }
 
-// bound holds a page to its length and, from its head to its end, to one wait: a file may take as
-// long as it keeps coming, but a person sees nothing of a page before its last word.
-func (b *pageBody) bound(header http.Header) {
-	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	b.page = err == nil && kind == "text/html"
-}
-
-// Read gives what the module wrote. Its errors are fit for people.
+// Read gives what the module wrote. Its errors are fit for people. What is held whole has a bound on
+// its length and, from its head to its end, one wait: a file may take as long as it keeps coming, but
+// a person sees nothing of a page before its last word.
 func (b *pageBody) Read(p []byte) (int, error) {
 	for len(b.rest) == 0 {
 		if b.ended != nil {
 			return 0, b.ended
 		}
-		if !b.page {
+		if !b.whole {
 			b.timer.Reset(b.wait)
 		}
 		part, err := b.stream.Recv()
-		if b.taken += len(part.GetChunk()); b.page && b.taken > MaxPageBytes {
+		if b.taken += len(part.GetChunk()); b.whole && b.taken > MaxPageBytes {
 			err = errPageTooLong
 		}
 		if errors.Is(err, io.EOF) {

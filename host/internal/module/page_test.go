@@ -58,7 +58,7 @@ func TestALongAnswerIsStreamed(t *testing.T) {
 	if _, text := s.get("/huge"); len(text) != 20<<20 {
 		t.Errorf("got %d bytes", len(text))
 	}
-	answer, err := s.m.ServePage(t.Context(), PageRequest{Module: "sample", Method: "GET", Path: "/huge", Viewer: s.viewer()})
+	answer, err := s.m.servePage(t.Context(), PageRequest{Module: "sample", Method: "GET", Path: "/huge", Viewer: s.viewer()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,10 +222,10 @@ func TestDroppedInAndUploadedLanguages(t *testing.T) {
 	}
 }
 
-func (s *stage) tryAskIn(language, path string) (PageResponse, string, error) {
+func (s *stage) tryAskIn(language, path string) (pageResponse, string, error) {
 	v := s.viewer()
 	v.Language = language
-	answer, err := s.m.ServePage(s.t.Context(), PageRequest{Module: "sample", Method: "GET", Path: path, Viewer: v})
+	answer, err := s.m.servePage(s.t.Context(), PageRequest{Module: "sample", Method: "GET", Path: path, Viewer: v})
 	if err != nil {
 		return answer, "", err
 	}
@@ -240,11 +240,11 @@ func TestAPageIsOpenToWhomItsRuleSays(t *testing.T) {
 	s.active(kit{})
 	before := s.m.Calls()
 	ben := Viewer{Who: s.site.SignIn(t, "ben@example.com").Who(), Area: crm.Admin, Language: "en"}
-	_, err := s.m.ServePage(t.Context(), PageRequest{Module: "sample", Method: "GET", Path: "/pick", Viewer: ben})
+	_, err := s.m.servePage(t.Context(), PageRequest{Module: "sample", Method: "GET", Path: "/pick", Viewer: ben})
 	wantKey(t, err, crm.Denied, "page_not_permitted")
 	readOnly := s.viewer()
 	readOnly.Who.Switch = &crm.Switch{Mode: crm.ReadOnly}
-	_, err = s.m.ServePage(t.Context(), PageRequest{Module: "sample", Method: "POST", Path: "/pick", Viewer: readOnly})
+	_, err = s.m.servePage(t.Context(), PageRequest{Module: "sample", Method: "POST", Path: "/pick", Viewer: readOnly})
 	wantKey(t, err, crm.Denied, "refused_read_only")
 	if got := s.m.Calls() - before; got != 0 {
 		t.Errorf("%d calls were made", got)

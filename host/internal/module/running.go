@@ -56,6 +56,7 @@ type running struct {
 
 	mu       sync.Mutex
 	requests map[string]asking // page requests in flight, by id
+	told     map[string]bool   // kinds of removals its log has told of, by page
 	stopping bool
 	farewell error // how Deactivate went, once it was asked
 }

@@ -25,6 +25,7 @@ type surfaceModule struct {
 	texts    *texts
 	settings map[string]string
 	decides  bool
+	switches bool // it was granted session.switch
 }
 
 // Viewer is for whom something is drawn.
@@ -89,6 +90,7 @@ type FeatureCapability struct {
 // Page is a declared address of a running module.
 type Page struct {
 	Class   crm.RouteClass // what an unsafe method to it does
+	answers Answers
 	title   string
 	module  *surfaceModule
 	visible rule
@@ -288,7 +290,7 @@ func (s *Surface) Page(module string, area crm.Area, path string) (Page, bool) {
 	if best == nil {
 		return Page{}, false
 	}
-	return Page{Class: best.unsafe, title: best.title, module: m, visible: best.visible}, true
+	return Page{Class: best.unsafe, answers: best.answers, title: best.title, module: m, visible: best.visible}, true
 }
 
 // cleanRequestPath refuses paths that could mean another page to the module than to the host.
@@ -327,6 +329,13 @@ func (s *Surface) Name(module string) string {
 // HasSwitchDecider tells whether a running module decides session switches.
 func (s *Surface) HasSwitchDecider() bool {
 	return slices.ContainsFunc(s.modules, func(m *surfaceModule) bool { return m.decides })
+}
+
+// MaySwitch tells whether a running module was granted session.switch: its forms may be sent to the
+// session switch.
+func (s *Surface) MaySwitch(module string) bool {
+	m := s.module(module)
+	return m != nil && m.switches
 }
 
 func (s *Surface) module(id string) *surfaceModule {

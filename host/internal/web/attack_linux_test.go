@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,10 +105,10 @@ func (s *site) attack(ctx context.Context, names []string) *sync.WaitGroup {
 		for range a.at {
 			underway.Go(func() {
 				for ctx.Err() == nil {
-					answer, err := s.server.modules.ServePage(ctx, module.PageRequest{Module: name, Method: "GET", Path: a.path, Viewer: viewer})
-					if err == nil {
-						_, _ = io.Copy(io.Discard, answer.Body)
-						answer.Body.Close()
+					answer, err := s.server.modules.Answer(ctx, module.PageRequest{Module: name, Method: "GET", Path: a.path, Viewer: viewer})
+					if err == nil && answer.File.Body != nil {
+						_, _ = io.Copy(io.Discard, answer.File.Body)
+						answer.File.Body.Close()
 					} else if name == "crashes" {
 						_ = s.server.modules.Retry(ctx, crm.Operator(), name)
 					}
@@ -189,4 +190,17 @@ func (s *site) visits(who *browser, n int) []time.Duration {
 func quantile(of []time.Duration, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(of))
 	return float64(sorted[int(float64(len(sorted)-1)*q)]) / float64(time.Millisecond)
+}
+
+func TestTheTokenOfAModuleWithoutTheGrantDoesNotOpenTheSwitch(t *testing.T) {
+	s := newSite(t)
+	s.activate(t, 1)
+	s.letIn(t, "rogue")
+	b := s.as(ann)
+	resolution, err := s.app.Resolve(t.Context(), b.cookie().Value, crm.Client{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"form_token": {s.app.FormToken(resolution.Who, "rogue")}, "target": {s.account(jane).String()}}
+	b.do("POST", "/session/switch", form).wants(t, 403).says(t, "a module that is not running, or that may not switch sessions")
 }

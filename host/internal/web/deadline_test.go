@@ -48,7 +48,7 @@ func TestASlowBodyIsNotWaitedFor(t *testing.T) {
 func TestAModulesFileIsNotReadForever(t *testing.T) {
 	w := &timed{ResponseRecorder: httptest.NewRecorder()}
 	v := &visit{server: newSite(t).server, w: w, r: httptest.NewRequest(http.MethodGet, "/m/x/y", http.NoBody)}
-	if err := v.moduleFile(module.PageResponse{Status: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("x"))}); err != nil {
+	if err := v.moduleFile(module.Answer{Status: 200, File: module.FileAnswer{Body: io.NopCloser(strings.NewReader("x"))}}); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.writes) != 1 || !near(w.writes[0], 2*time.Minute) {

@@ -198,7 +198,7 @@ func (v *visit) checkRights() error {
 }
 
 // checkToken lets an unsafe request through only with the token of a form this session's subject was
-// given. A module's token opens its own addresses and the switch, nothing else.
+// given. A module's token opens its own addresses and, with the grant session.switch, the switch.
 func (v *visit) checkToken() error {
 	if v.route.method == get || v.route.need.public {
 		return nil
@@ -219,10 +219,15 @@ func (v *visit) checkToken() error {
 	if err != nil {
 		return err
 	}
-	if scope == "" || v.route.pattern == "/session/switch" || (v.route.need.perPage && scope == v.r.PathValue("module")) {
+	switch {
+	case scope == "", v.route.need.perPage && scope == v.r.PathValue("module"):
 		return nil
+	case v.route.pattern != "/session/switch":
+		return crm.Refuse(crm.Denied, "form_token_missing")
+	case !v.modules.Surface().MaySwitch(scope):
+		return crm.Refuse(crm.Denied, "form_module_may_not_switch")
 	}
-	return crm.Refuse(crm.Denied, "form_token_missing")
+	return nil
 }
 
 func (v *visit) unknownAddress() error {

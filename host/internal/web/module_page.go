@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,8 +34,7 @@ func (v *visit) declaredPage() (module.Page, error) {
 	return page, nil
 }
 
-// modulePage passes the request to the module and its answer to the browser: HTML inside our layout,
-// other types as they are, with the few headers a module may set.
+// modulePage passes the request to the module and draws what the host made of its answer.
 func (v *visit) modulePage() error {
 	page, err := v.declaredPage()
 	if err != nil {
@@ -49,23 +46,23 @@ func (v *visit) modulePage() error {
 			return err
 		}
 	}
-	answer, err := v.modules.ServePage(v.r.Context(), module.PageRequest{
+	answer, err := v.modules.Answer(v.r.Context(), module.PageRequest{
 		Module: id, Method: v.r.Method, Path: "/" + v.r.PathValue("path"), RawQuery: v.r.URL.RawQuery, Header: v.r.Header, Body: v.body,
 		Viewer: v.viewer(v.moduleLanguage()), FormToken: v.app.FormToken(v.who, id), BasePath: v.path(strings.TrimSuffix(v.modulePrefix(), "/")),
 		SitePath: v.base, TimeZone: v.zone().String(), Modal: v.wantsFragment(),
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	defer answer.Body.Close()
-	if location := answer.Header.Get("Location"); location != "" && answer.Status >= 300 && answer.Status < 400 {
-		return v.moduleRedirect(location)
-	}
-	kind, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
-	if err == nil && kind == "text/html" {
+	case answer.Location != "":
+		return v.moduleRedirect(answer.Location)
+	case answer.Kind == module.Choices:
+		return v.moduleChoices(answer)
+	case answer.Kind == module.File:
+		return v.moduleFile(answer)
+	default:
 		return v.moduleFragment(page, answer)
 	}
-	return v.moduleFile(answer)
 }
 
 // modulePrefix is the module's root in this area.
@@ -92,54 +89,41 @@ func (v *visit) moduleRedirect(location string) error {
 	return nil
 }
 
-func (v *visit) moduleFragment(page module.Page, answer module.PageResponse) error {
-	fragment, err := io.ReadAll(answer.Body) // which is bounded, in length and in time
-	if err != nil {
-		return err
-	}
-	clean, err := fragmentRules{here: &url.URL{Path: v.path(v.r.URL.Path)}, base: v.base, root: v.path(v.modulePrefix())}.clean(string(fragment))
-	if err != nil {
-		return fmt.Errorf("clean the page of module %s: %w", v.r.PathValue("module"), err)
-	}
-	p := v.newPage(page.Title(v.moduleLanguage()))
-	return v.render(answer.Status, "module_page", modulePageView{Page: p, Words: v.moduleLanguage(), WordsDir: direction(v.moduleLanguage()), Fragment: template.HTML(clean)}) //nolint:gosec // it was cleaned
+func (v *visit) moduleFragment(page module.Page, answer module.Answer) error {
+	language := v.moduleLanguage()
+	return v.render(answer.Status, "module_page", modulePageView{
+		Page: v.newPage(page.Title(language)), Words: language, WordsDir: direction(language),
+		Fragment: template.HTML(answer.HTML), //nolint:gosec // Manager.Answer wrote it anew
+	})
 }
 
-// passedTypes are the files of a module's that a browser may show by itself: none of them runs.
-var passedTypes = []string{"text/csv", "application/json", "text/plain", "application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp"}
-
-// fileHeaders are the type and the disposition of a module's file. What isn't known to be harmless
-// is only ever saved: as a script of this site it would get past the policy.
-func fileHeaders(kind, disposition string) (passedKind, passedDisposition string) {
-	how, params, err := mime.ParseMediaType(disposition)
+func (v *visit) moduleChoices(answer module.Answer) error {
+	v.answered = true
+	v.w.Header().Set("Content-Type", "application/json")
+	v.w.WriteHeader(answer.Status)
+	_, err := v.w.Write(answer.Choices)
 	if err != nil {
-		how, params = "", nil
+		v.log.DebugContext(v.r.Context(), "the browser went away", "error", err)
 	}
-	disposition = mime.FormatMediaType(how, params)
-	if plain, _, err := mime.ParseMediaType(kind); err == nil && slices.Contains(passedTypes, plain) {
-		return kind, disposition
-	}
-	if disposition = mime.FormatMediaType("attachment", params); disposition == "" {
-		disposition = "attachment"
-	}
-	return "application/octet-stream", disposition
+	return nil
 }
 
-func (v *visit) moduleFile(answer module.PageResponse) error {
-	kind, disposition := fileHeaders(answer.Header.Get("Content-Type"), answer.Header.Get("Content-Disposition"))
-	v.w.Header().Set("Content-Type", kind)
-	if disposition != "" {
-		v.w.Header().Set("Content-Disposition", disposition)
-	}
-	// A document of a module's, opened by itself, gets no rights of this site at all.
-	v.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+// moduleFile sends a file that a browser saves. Should one show it all the same, it gets no rights of
+// this site: no script, no address, no origin.
+func (v *visit) moduleFile(answer module.Answer) error {
+	file := answer.File
+	defer file.Body.Close()
+	h := v.w.Header()
+	h.Set("Content-Type", file.Type)
+	h.Set("Content-Disposition", file.Disposition)
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	v.answered = true
 	v.w.WriteHeader(answer.Status)
 	if v.r.Method == http.MethodHead {
 		return nil
 	}
 	v.deadline(http.NewResponseController(v.w).SetWriteDeadline, time.Now().Add(fileTime))
-	if _, err := io.Copy(v.w, answer.Body); err != nil {
+	if _, err := io.Copy(v.w, file.Body); err != nil {
 		panic(http.ErrAbortHandler) // half a file must not look like a whole one
 	}
 	return nil

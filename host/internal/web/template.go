@@ -34,7 +34,6 @@ func loadTemplates(a *assets) (*templates, error) {
 	base := template.New("").Funcs(template.FuncMap{
 		"asset": a.url,
 		"icon":  a.icon,
-		"safe":  func(s string) template.HTML { return template.HTML(s) }, //nolint:gosec // only for a module's own fragment, see module_page.go
 	})
 	for _, name := range shared {
 		if _, err := base.ParseFS(templateFiles, "templates/"+name+".html"); err != nil {
@@ -99,6 +98,7 @@ func (v *visit) render(status int, name string, data view) error {
 	entry := page.Name()
 	if v.wantsFragment() && !alone[name] {
 		entry = "fragment"
+		v.w.Header().Set("X-Piece", "1") // our script puts nothing else into a page: see assets/page.js
 	}
 	buf, _ := v.templates.buffers.Get().(*bytes.Buffer)
 	defer v.templates.buffers.Put(buf)

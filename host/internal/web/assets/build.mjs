@@ -17,7 +17,6 @@ const files = [
   "@tabler/core/dist/css/tabler-vendors.rtl.min.css",
   "@tabler/core/dist/js/tabler.min.js",
   "tom-select/dist/js/tom-select.complete.min.js",
-  "htmx.org/dist/htmx.min.js",
 ];
 
 // Names of Tabler's outline icons, https://tabler.io/icons. Used as <use href="…/icons.svg#name">.
@@ -32,7 +31,7 @@ const icons = `
 `.trim().split(/\s+/);
 
 // Packages whose licence texts travel with the copies.
-const licensed = ["@tabler/core", "@tabler/icons", "@popperjs/core", "tom-select", "@orchidjs/sifter", "@orchidjs/unicode-variants", "htmx.org"];
+const licensed = ["@tabler/core", "@tabler/icons", "@popperjs/core", "tom-select", "@orchidjs/sifter", "@orchidjs/unicode-variants"];
 
 mkdirSync(vendor, { recursive: true });
 for (const name of readdirSync(vendor)) {

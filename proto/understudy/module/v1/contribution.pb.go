@@ -196,6 +196,66 @@ func (RouteClass) EnumDescriptor() ([]byte, []int) {
 	return file_understudy_module_v1_contribution_proto_rawDescGZIP(), []int{2}
 }
 
+// PageAnswer is what a page answers with. The host goes by it, never by the answer's Content-Type.
+type PageAnswer int32
+
+const (
+	// Taken as a fragment.
+	PageAnswer_PAGE_ANSWER_UNSPECIFIED PageAnswer = 0
+	// HTML, which the host rebuilds from its lists of elements, attributes and classes and draws inside
+	// its layout or a dialog. text/plain is shown as text; any other type is an error.
+	PageAnswer_PAGE_ANSWER_FRAGMENT PageAnswer = 1
+	// JSON for a select with data-search-url: {"results": [{"value", "text", "detail", "reason",
+	// "disabled"}]}. The host reads it and writes it anew.
+	PageAnswer_PAGE_ANSWER_CHOICES PageAnswer = 2
+	// A file, which a browser saves and never shows. An answer with a status of 400 and above is a
+	// fragment.
+	PageAnswer_PAGE_ANSWER_FILE PageAnswer = 3
+)
+
+// Enum value maps for PageAnswer.
+var (
+	PageAnswer_name = map[int32]string{
+		0: "PAGE_ANSWER_UNSPECIFIED",
+		1: "PAGE_ANSWER_FRAGMENT",
+		2: "PAGE_ANSWER_CHOICES",
+		3: "PAGE_ANSWER_FILE",
+	}
+	PageAnswer_value = map[string]int32{
+		"PAGE_ANSWER_UNSPECIFIED": 0,
+		"PAGE_ANSWER_FRAGMENT":    1,
+		"PAGE_ANSWER_CHOICES":     2,
+		"PAGE_ANSWER_FILE":        3,
+	}
+)
+
+func (x PageAnswer) Enum() *PageAnswer {
+	p := new(PageAnswer)
+	*p = x
+	return p
+}
+
+func (x PageAnswer) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PageAnswer) Descriptor() protoreflect.EnumDescriptor {
+	return file_understudy_module_v1_contribution_proto_enumTypes[3].Descriptor()
+}
+
+func (PageAnswer) Type() protoreflect.EnumType {
+	return &file_understudy_module_v1_contribution_proto_enumTypes[3]
+}
+
+func (x PageAnswer) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PageAnswer.Descriptor instead.
+func (PageAnswer) EnumDescriptor() ([]byte, []int) {
+	return file_understudy_module_v1_contribution_proto_rawDescGZIP(), []int{3}
+}
+
 // Contributions is everything a module adds to the host's surface. The host validates it once
 // and draws it without asking again.
 type Contributions struct {
@@ -806,7 +866,9 @@ type Page struct {
 	// Who may open it; for all others it is 403. Unset means administrators only.
 	Visible *VisibilityRule `protobuf:"bytes,4,opt,name=visible,proto3" json:"visible,omitempty"`
 	// What a POST, PUT, PATCH or DELETE to it does. GET and HEAD are always reads.
-	UnsafeClass   RouteClass `protobuf:"varint,5,opt,name=unsafe_class,json=unsafeClass,proto3,enum=understudy.module.v1.RouteClass" json:"unsafe_class,omitempty"`
+	UnsafeClass RouteClass `protobuf:"varint,5,opt,name=unsafe_class,json=unsafeClass,proto3,enum=understudy.module.v1.RouteClass" json:"unsafe_class,omitempty"`
+	// What it answers with.
+	Answers       PageAnswer `protobuf:"varint,6,opt,name=answers,proto3,enum=understudy.module.v1.PageAnswer" json:"answers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -874,6 +936,13 @@ func (x *Page) GetUnsafeClass() RouteClass {
 		return x.UnsafeClass
 	}
 	return RouteClass_ROUTE_CLASS_UNSPECIFIED
+}
+
+func (x *Page) GetAnswers() PageAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return PageAnswer_PAGE_ANSWER_UNSPECIFIED
 }
 
 // ActionLink stands on the module's row while the module is active.
@@ -1505,13 +1574,14 @@ const file_understudy_module_v1_contribution_proto_rawDesc = "" +
 	"\tlabel_key\x18\x02 \x01(\tR\blabelKey\"b\n" +
 	"\vSettingNote\x12\x19\n" +
 	"\btext_key\x18\x01 \x01(\tR\atextKey\x128\n" +
-	"\x04when\x18\x02 \x01(\v2$.understudy.module.v1.VisibilityRuleR\x04when\"\xee\x01\n" +
+	"\x04when\x18\x02 \x01(\v2$.understudy.module.v1.VisibilityRuleR\x04when\"\xaa\x02\n" +
 	"\x04Page\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1b\n" +
 	"\ttitle_key\x18\x02 \x01(\tR\btitleKey\x120\n" +
 	"\x05areas\x18\x03 \x03(\x0e2\x1a.understudy.module.v1.AreaR\x05areas\x12>\n" +
 	"\avisible\x18\x04 \x01(\v2$.understudy.module.v1.VisibilityRuleR\avisible\x12C\n" +
-	"\funsafe_class\x18\x05 \x01(\x0e2 .understudy.module.v1.RouteClassR\vunsafeClass\"\x8b\x01\n" +
+	"\funsafe_class\x18\x05 \x01(\x0e2 .understudy.module.v1.RouteClassR\vunsafeClass\x12:\n" +
+	"\aanswers\x18\x06 \x01(\x0e2 .understudy.module.v1.PageAnswerR\aanswers\"\x8b\x01\n" +
 	"\n" +
 	"ActionLink\x12\x1b\n" +
 	"\tlabel_key\x18\x01 \x01(\tR\blabelKey\x12\x14\n" +
@@ -1564,7 +1634,13 @@ const file_understudy_module_v1_contribution_proto_rawDesc = "" +
 	"\x17ROUTE_CLASS_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10ROUTE_CLASS_READ\x10\x01\x12\x15\n" +
 	"\x11ROUTE_CLASS_WRITE\x10\x02\x12\x19\n" +
-	"\x15ROUTE_CLASS_SENSITIVE\x10\x03BJZHgithub.com/understudy-crm/understudy/proto/understudy/module/v1;modulev1b\x06proto3"
+	"\x15ROUTE_CLASS_SENSITIVE\x10\x03*r\n" +
+	"\n" +
+	"PageAnswer\x12\x1b\n" +
+	"\x17PAGE_ANSWER_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14PAGE_ANSWER_FRAGMENT\x10\x01\x12\x17\n" +
+	"\x13PAGE_ANSWER_CHOICES\x10\x02\x12\x14\n" +
+	"\x10PAGE_ANSWER_FILE\x10\x03BJZHgithub.com/understudy-crm/understudy/proto/understudy/module/v1;modulev1b\x06proto3"
 
 var (
 	file_understudy_module_v1_contribution_proto_rawDescOnce sync.Once
@@ -1578,65 +1654,67 @@ func file_understudy_module_v1_contribution_proto_rawDescGZIP() []byte {
 	return file_understudy_module_v1_contribution_proto_rawDescData
 }
 
-var file_understudy_module_v1_contribution_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_understudy_module_v1_contribution_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_understudy_module_v1_contribution_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_understudy_module_v1_contribution_proto_goTypes = []any{
 	(NavbarStyle)(0),        // 0: understudy.module.v1.NavbarStyle
 	(SettingKind)(0),        // 1: understudy.module.v1.SettingKind
 	(RouteClass)(0),         // 2: understudy.module.v1.RouteClass
-	(*Contributions)(nil),   // 3: understudy.module.v1.Contributions
-	(*NavbarItem)(nil),      // 4: understudy.module.v1.NavbarItem
-	(*Restore)(nil),         // 5: understudy.module.v1.Restore
-	(*SettingsPage)(nil),    // 6: understudy.module.v1.SettingsPage
-	(*SettingField)(nil),    // 7: understudy.module.v1.SettingField
-	(*SettingChoice)(nil),   // 8: understudy.module.v1.SettingChoice
-	(*SettingNote)(nil),     // 9: understudy.module.v1.SettingNote
-	(*Page)(nil),            // 10: understudy.module.v1.Page
-	(*ActionLink)(nil),      // 11: understudy.module.v1.ActionLink
-	(*SettingsLink)(nil),    // 12: understudy.module.v1.SettingsLink
-	(*AccountAction)(nil),   // 13: understudy.module.v1.AccountAction
-	(*Capability)(nil),      // 14: understudy.module.v1.Capability
-	(*VisibilityRule)(nil),  // 15: understudy.module.v1.VisibilityRule
-	(*VisibilityRules)(nil), // 16: understudy.module.v1.VisibilityRules
-	(*SettingEquals)(nil),   // 17: understudy.module.v1.SettingEquals
-	(Area)(0),               // 18: understudy.module.v1.Area
-	(AccountKind)(0),        // 19: understudy.module.v1.AccountKind
+	(PageAnswer)(0),         // 3: understudy.module.v1.PageAnswer
+	(*Contributions)(nil),   // 4: understudy.module.v1.Contributions
+	(*NavbarItem)(nil),      // 5: understudy.module.v1.NavbarItem
+	(*Restore)(nil),         // 6: understudy.module.v1.Restore
+	(*SettingsPage)(nil),    // 7: understudy.module.v1.SettingsPage
+	(*SettingField)(nil),    // 8: understudy.module.v1.SettingField
+	(*SettingChoice)(nil),   // 9: understudy.module.v1.SettingChoice
+	(*SettingNote)(nil),     // 10: understudy.module.v1.SettingNote
+	(*Page)(nil),            // 11: understudy.module.v1.Page
+	(*ActionLink)(nil),      // 12: understudy.module.v1.ActionLink
+	(*SettingsLink)(nil),    // 13: understudy.module.v1.SettingsLink
+	(*AccountAction)(nil),   // 14: understudy.module.v1.AccountAction
+	(*Capability)(nil),      // 15: understudy.module.v1.Capability
+	(*VisibilityRule)(nil),  // 16: understudy.module.v1.VisibilityRule
+	(*VisibilityRules)(nil), // 17: understudy.module.v1.VisibilityRules
+	(*SettingEquals)(nil),   // 18: understudy.module.v1.SettingEquals
+	(Area)(0),               // 19: understudy.module.v1.Area
+	(AccountKind)(0),        // 20: understudy.module.v1.AccountKind
 }
 var file_understudy_module_v1_contribution_proto_depIdxs = []int32{
-	4,  // 0: understudy.module.v1.Contributions.navbar_items:type_name -> understudy.module.v1.NavbarItem
-	6,  // 1: understudy.module.v1.Contributions.settings_pages:type_name -> understudy.module.v1.SettingsPage
-	10, // 2: understudy.module.v1.Contributions.pages:type_name -> understudy.module.v1.Page
-	11, // 3: understudy.module.v1.Contributions.action_links:type_name -> understudy.module.v1.ActionLink
-	13, // 4: understudy.module.v1.Contributions.account_actions:type_name -> understudy.module.v1.AccountAction
-	14, // 5: understudy.module.v1.Contributions.capabilities:type_name -> understudy.module.v1.Capability
-	18, // 6: understudy.module.v1.NavbarItem.areas:type_name -> understudy.module.v1.Area
+	5,  // 0: understudy.module.v1.Contributions.navbar_items:type_name -> understudy.module.v1.NavbarItem
+	7,  // 1: understudy.module.v1.Contributions.settings_pages:type_name -> understudy.module.v1.SettingsPage
+	11, // 2: understudy.module.v1.Contributions.pages:type_name -> understudy.module.v1.Page
+	12, // 3: understudy.module.v1.Contributions.action_links:type_name -> understudy.module.v1.ActionLink
+	14, // 4: understudy.module.v1.Contributions.account_actions:type_name -> understudy.module.v1.AccountAction
+	15, // 5: understudy.module.v1.Contributions.capabilities:type_name -> understudy.module.v1.Capability
+	19, // 6: understudy.module.v1.NavbarItem.areas:type_name -> understudy.module.v1.Area
 	0,  // 7: understudy.module.v1.NavbarItem.style:type_name -> understudy.module.v1.NavbarStyle
-	5,  // 8: understudy.module.v1.NavbarItem.restore:type_name -> understudy.module.v1.Restore
-	15, // 9: understudy.module.v1.NavbarItem.visible:type_name -> understudy.module.v1.VisibilityRule
-	7,  // 10: understudy.module.v1.SettingsPage.fields:type_name -> understudy.module.v1.SettingField
-	9,  // 11: understudy.module.v1.SettingsPage.notes:type_name -> understudy.module.v1.SettingNote
-	11, // 12: understudy.module.v1.SettingsPage.links:type_name -> understudy.module.v1.ActionLink
+	6,  // 8: understudy.module.v1.NavbarItem.restore:type_name -> understudy.module.v1.Restore
+	16, // 9: understudy.module.v1.NavbarItem.visible:type_name -> understudy.module.v1.VisibilityRule
+	8,  // 10: understudy.module.v1.SettingsPage.fields:type_name -> understudy.module.v1.SettingField
+	10, // 11: understudy.module.v1.SettingsPage.notes:type_name -> understudy.module.v1.SettingNote
+	12, // 12: understudy.module.v1.SettingsPage.links:type_name -> understudy.module.v1.ActionLink
 	1,  // 13: understudy.module.v1.SettingField.kind:type_name -> understudy.module.v1.SettingKind
-	8,  // 14: understudy.module.v1.SettingField.choices:type_name -> understudy.module.v1.SettingChoice
-	15, // 15: understudy.module.v1.SettingNote.when:type_name -> understudy.module.v1.VisibilityRule
-	18, // 16: understudy.module.v1.Page.areas:type_name -> understudy.module.v1.Area
-	15, // 17: understudy.module.v1.Page.visible:type_name -> understudy.module.v1.VisibilityRule
+	9,  // 14: understudy.module.v1.SettingField.choices:type_name -> understudy.module.v1.SettingChoice
+	16, // 15: understudy.module.v1.SettingNote.when:type_name -> understudy.module.v1.VisibilityRule
+	19, // 16: understudy.module.v1.Page.areas:type_name -> understudy.module.v1.Area
+	16, // 17: understudy.module.v1.Page.visible:type_name -> understudy.module.v1.VisibilityRule
 	2,  // 18: understudy.module.v1.Page.unsafe_class:type_name -> understudy.module.v1.RouteClass
-	12, // 19: understudy.module.v1.ActionLink.settings:type_name -> understudy.module.v1.SettingsLink
-	19, // 20: understudy.module.v1.AccountAction.kinds:type_name -> understudy.module.v1.AccountKind
-	15, // 21: understudy.module.v1.AccountAction.visible:type_name -> understudy.module.v1.VisibilityRule
-	19, // 22: understudy.module.v1.Capability.kind:type_name -> understudy.module.v1.AccountKind
-	16, // 23: understudy.module.v1.VisibilityRule.all:type_name -> understudy.module.v1.VisibilityRules
-	16, // 24: understudy.module.v1.VisibilityRule.any:type_name -> understudy.module.v1.VisibilityRules
-	15, // 25: understudy.module.v1.VisibilityRule.not:type_name -> understudy.module.v1.VisibilityRule
-	17, // 26: understudy.module.v1.VisibilityRule.setting_equals:type_name -> understudy.module.v1.SettingEquals
-	18, // 27: understudy.module.v1.VisibilityRule.area:type_name -> understudy.module.v1.Area
-	15, // 28: understudy.module.v1.VisibilityRules.rules:type_name -> understudy.module.v1.VisibilityRule
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	3,  // 19: understudy.module.v1.Page.answers:type_name -> understudy.module.v1.PageAnswer
+	13, // 20: understudy.module.v1.ActionLink.settings:type_name -> understudy.module.v1.SettingsLink
+	20, // 21: understudy.module.v1.AccountAction.kinds:type_name -> understudy.module.v1.AccountKind
+	16, // 22: understudy.module.v1.AccountAction.visible:type_name -> understudy.module.v1.VisibilityRule
+	20, // 23: understudy.module.v1.Capability.kind:type_name -> understudy.module.v1.AccountKind
+	17, // 24: understudy.module.v1.VisibilityRule.all:type_name -> understudy.module.v1.VisibilityRules
+	17, // 25: understudy.module.v1.VisibilityRule.any:type_name -> understudy.module.v1.VisibilityRules
+	16, // 26: understudy.module.v1.VisibilityRule.not:type_name -> understudy.module.v1.VisibilityRule
+	18, // 27: understudy.module.v1.VisibilityRule.setting_equals:type_name -> understudy.module.v1.SettingEquals
+	19, // 28: understudy.module.v1.VisibilityRule.area:type_name -> understudy.module.v1.Area
+	16, // 29: understudy.module.v1.VisibilityRules.rules:type_name -> understudy.module.v1.VisibilityRule
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_understudy_module_v1_contribution_proto_init() }
@@ -1669,7 +1747,7 @@ func file_understudy_module_v1_contribution_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_understudy_module_v1_contribution_proto_rawDesc), len(file_understudy_module_v1_contribution_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -355,8 +355,8 @@ func (*ServeResponse_Head) isServeResponse_Part() {}
 
 func (*ServeResponse_Chunk) isServeResponse_Part() {}
 
-// ResponseHead is status and header. The host passes on Content-Type, Content-Disposition and
-// Location; a body of type text/html is a fragment that the host draws inside its layout.
+// ResponseHead is status and header. The host looks at Content-Type, Content-Disposition and Location
+// alone; what becomes of the body is said by the page's declared PageAnswer.
 type ResponseHead struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The HTTP status.

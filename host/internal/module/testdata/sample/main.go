@@ -127,7 +127,7 @@ func settings() sdk.SettingsPage {
 func pages() []sdk.Page {
 	return []sdk.Page{
 		page("/pick", http.HandlerFunc(pick)), page("/log/", http.HandlerFunc(echo)), page("/kill", http.HandlerFunc(die)),
-		page("/huge", http.HandlerFunc(huge)), page("/slow", http.HandlerFunc(slow)), page("/find", http.HandlerFunc(find)),
+		file("/huge", http.HandlerFunc(huge)), page("/slow", http.HandlerFunc(slow)), page("/find", http.HandlerFunc(find)),
 		page("/audit", http.HandlerFunc(audit)), page("/language", http.HandlerFunc(language)), page("/env", http.HandlerFunc(env)),
 		page("/print", http.HandlerFunc(prints)), page("/store", http.HandlerFunc(store)), page("/away", http.HandlerFunc(away)),
 		page("/eat", http.HandlerFunc(eat)),
@@ -210,6 +210,12 @@ func vault(w http.ResponseWriter, r *http.Request) {
 
 func page(path string, h http.Handler) sdk.Page {
 	return sdk.Page{Path: path, TitleKey: "item", Areas: []sdk.Area{sdk.AdminArea}, Handler: h, UnsafeClass: sdk.Write}
+}
+
+func file(path string, h http.Handler) sdk.Page {
+	p := page(path, h)
+	p.Answers = sdk.AnswersFile
+	return p
 }
 
 func decide(ctx context.Context, q sdk.SwitchQuestion) (sdk.SwitchDecision, error) {

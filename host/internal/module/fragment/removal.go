@@ -1,0 +1,148 @@
+package fragment
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"github.com/understudy-crm/understudy/sdk/markup"
+)
+
+// Kind is what sort of thing was left out.
+type Kind string
+
+// The kinds.
+const (
+	Element   Kind = "element"
+	Attribute Kind = "attribute"
+	Class     Kind = "class"
+	Field     Kind = "field"
+	Address   Kind = "address"
+	Invalid   Kind = "value"
+)
+
+// Removal is one thing that was left out of a fragment.
+type Removal struct {
+	Line    int    // of the source, from 1; zero where it isn't known
+	Kind    Kind   //
+	Element string // the element it was, or was on
+	What    string // the attribute, class or value; empty for an element
+	Why     string // what else there is to say, may be empty
+}
+
+// maxRemovals bounds how many are told of one page.
+const maxRemovals = 100
+
+// reasons end the sentence about a removal; each names the list to look at.
+var reasons = map[Kind]string{
+	Element:   "the element is not on the list of what a page may hold",
+	Attribute: "the attribute is not on the list of this element",
+	Class:     "the class is not on the list",
+	Field:     "the field's type is not on the list",
+	Address:   "the address leads where it may not",
+	Invalid:   "the value is not one the attribute may have",
+}
+
+// String says it in a line for the module's author, such as
+// "line 3: <div> class position-fixed: the class is not on the list".
+func (r Removal) String() string {
+	var s strings.Builder
+	if r.Line > 0 {
+		fmt.Fprintf(&s, "line %d: ", r.Line)
+	}
+	fmt.Fprintf(&s, "<%s>", clip(r.Element))
+	switch {
+	case r.Kind == Class:
+		s.WriteString(" class " + clip(r.What))
+	case r.What != "":
+		s.WriteString(" " + clip(r.What))
+	}
+	s.WriteString(": " + reasons[r.Kind])
+	if r.Why != "" {
+		s.WriteString(" (" + r.Why + ")")
+	}
+	return s.String()
+}
+
+func (w *writer) remove(kind Kind, element, what, why string) {
+	if len(w.removed) < maxRemovals {
+		w.removed = append(w.removed, Removal{Line: w.line, Kind: kind, Element: element, What: what, Why: why})
+	}
+}
+
+// kindOf tells an address that leads elsewhere from another value that isn't allowed.
+func kindOf(v markup.Value) Kind {
+	switch v {
+	case markup.Link, markup.Image, markup.Form, markup.Own:
+		return Address
+	}
+	return Invalid
+}
+
+func quoted(value string) string { return strconv.Quote(clip(value)) }
+
+func clip(text string) string {
+	const most = 80
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
+}
+
+// lineMark is the attribute by which Explain has the parser carry lines along.
+const lineMark = "data-source-line"
+
+// Explain says what Clean leaves out of a source, with the lines it stands in. It reads a marked copy
+// of the source, never what is shown: a line can be off where a browser reads the source otherwise
+// than its author meant it.
+func (r Rules) Explain(source string) []Removal {
+	_, removed, err := r.rewrite(marked(source))
+	if err != nil {
+		return nil
+	}
+	return removed
+}
+
+// marked gives every start tag an attribute with its line.
+func marked(source string) string {
+	var out bytes.Buffer
+	line := 1
+	z := html.NewTokenizer(strings.NewReader(source))
+	for z.Next() != html.ErrorToken {
+		raw := z.Raw()
+		if name := tagName(raw); name > 0 {
+			out.Write(raw[:name])
+			fmt.Fprintf(&out, " %s=%d", lineMark, line)
+			out.Write(raw[name:])
+		} else {
+			out.Write(raw)
+		}
+		line += bytes.Count(raw, []byte("\n"))
+	}
+	out.Write(z.Raw())
+	return out.String()
+}
+
+// tagName is where the name of a start tag ends, zero for anything else.
+func tagName(raw []byte) int {
+	if len(raw) < 2 || raw[0] != '<' || (raw[1]|0x20 < 'a' || raw[1]|0x20 > 'z') {
+		return 0
+	}
+	if end := bytes.IndexAny(raw, " \t\r\n\f/>"); end > 0 {
+		return end
+	}
+	return 0
+}
+
+// lineOf is the line an element was marked with, or the one of what stands around it.
+func lineOf(n *html.Node, around int) int {
+	if mark, has := attribute(n, lineMark); has {
+		if line, err := strconv.Atoi(mark); err == nil {
+			return line
+		}
+	}
+	return around
+}
