@@ -65,7 +65,7 @@ var adminPlaces = []place{
 	{name: "modal", path: "/admin", open: func(p *person) {
 		p.Click("link", p.iconName())
 		p.SeeRole("combobox", "User")
-		p.Eval(`document.querySelector('#impersonation-kind').value`, nil)
+		p.Eval(`document.querySelector('#m-impersonation-kind').value`, nil)
 	}},
 	{name: "account-menu", path: "/admin", open: func(p *person) { p.Eval(`document.querySelector('.avatar-button').click()`, nil) }},
 }

@@ -18,10 +18,10 @@ func TestStartFormIsTheDocumentedOne(t *testing.T) {
 	page := kit.Get("/start", viewer)
 	mustHold(t, page,
 		`method="post" action="/crm/session/switch"`, `name="form_token" value="`+sdktest.FormToken+`"`,
-		`<label class="form-label" for="impersonation-kind">User Type</label>`, `<option value="staff" selected>Staff</option>`, `<option value="contact">Customer</option>`,
-		`<label class="form-label" for="impersonation-target">User</label>`, `data-search-url="/admin/m/impersonation/search" data-search-with="kind"`,
+		`<label class="form-label" for="kind">User Type</label>`, `<option value="staff" selected>Staff</option>`, `<option value="contact">Customer</option>`,
+		`<label class="form-label" for="target">User</label>`, `data-search-url="/admin/m/impersonation/search" data-search-with="kind"`,
 		`<option value="all">Everyone</option>`, `<option value="staff:2" data-detail="ben@example.com · Support">Ben Ortiz</option>`, `name="reason" rows="2" maxlength="500"`, `at most 60 minutes`,
-		`<button class="btn btn-primary" type="submit">Impersonate</button>`, `<noscript>`)
+		`<button class="btn btn-primary" type="submit">Impersonate</button>`, `<div class="no-script">`)
 	mustLack(t, page, "Ann Lee", "Dan Moss", "Jane Doe", "<script", "style=", "onclick", "<h1")
 
 	page = kit.Get("/start?kind=contact", viewer)

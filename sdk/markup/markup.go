@@ -20,7 +20,7 @@ const (
 	ClassNames              // names from Classes; the others are left out one by one
 	Name                    // a name of the page's own, which the host prefixes with m-<module>-
 	Names                   // several of them, separated by spaces
-	FieldName               // the name a form field is sent under: letters, digits and _ . : [ ] -
+	FieldName               // the name a form field is sent under: small letters, digits and _ . : [ ] -
 	Date                    // digits and the signs of ISO 8601
 	Language                // a BCP 47 tag
 	Link                    // an address of this site, or #name of the page's own
@@ -28,6 +28,9 @@ const (
 	Form                    // as Own; with the grant session.switch also the site's /session/switch
 	Own                     // an address of the module's own pages
 )
+
+// A field's name becomes a property of its form. One such as parentNode would lead the libraries of the
+// page round in a circle at the first click, so none has a capital.
 
 // Attribute is what one attribute may hold.
 type Attribute struct {

@@ -59,6 +59,7 @@ func TestOnlyWhatIsListedIsLeft(t *testing.T) {
 		{`<input autocomplete="one-time-code" name="otp"><input autocomplete="off" type="TEXT">`, `<input name="otp"><input autocomplete="off" type="text">`},
 		{`<input type="file" name="f" accept=".json,application/json" required aria-describedby="l" maxlength="4" value="">`,
 			`<input type="file" name="f" accept=".json,application/json" required aria-describedby="m-x-l" maxlength="4" value="">`},
+		{`<input name="parentNode"><input name="a.b[0]-c:d_"><button name="querySelector">x</button>`, `<input><input name="a.b[0]-c:d_"><button>x</button>`},
 		// Addresses.
 		{`<a href="javascript:x()">x</a>`, `<a>x</a>`},
 		{"<a href=\"java\nscript:x()\">x</a>", `<a>x</a>`},

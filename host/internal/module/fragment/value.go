@@ -16,7 +16,7 @@ import (
 var (
 	numberPattern   = regexp.MustCompile(`^[+-]?[0-9]{1,15}(\.[0-9]{1,15})?$`)
 	namePattern     = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$`)
-	fieldPattern    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:\[\]-]{0,127}$`)
+	fieldPattern    = regexp.MustCompile(`^[a-z0-9_][a-z0-9_.:\[\]-]{0,127}$`)
 	datePattern     = regexp.MustCompile(`^[0-9TZPYMWDHS:.+ -]{1,64}$`)
 	languagePattern = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,7}$`)
 )

@@ -12,7 +12,7 @@ function enhanceSelect(select) {
   const label = select.getAttribute("aria-label") || (select.labels[0] && select.labels[0].textContent.trim()) || "";
   const frame = closest(select, ".module-frame"); // the list may be longer than the box of the module's page
   const options = {
-    maxOptions: 50, controlInput: create("input"), allowEmptyOption: false, plugins: [], dropdownParent: frame,
+    maxOptions: 50, controlInput: "<input>", allowEmptyOption: false, plugins: [], dropdownParent: frame,
     render: { option: drawOption, item: drawItem, optgroup_header: drawHeader, no_results: () => null },
   };
   const address = select.dataset.searchUrl;
