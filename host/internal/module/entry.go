@@ -1,19 +1,14 @@
 package module
 
 import (
-	"archive/zip"
 	"bytes"
-	"cmp"
-	"compress/flate"
-	"errors"
-	"hash/crc32"
 	"io"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/host/internal/module/zipfile"
 	"github.com/understudy-crm/understudy/sdk/manifest"
 )
 
@@ -32,43 +27,51 @@ const (
 
 // entry is one file of a zip that kept every limit of name, kind and declared size.
 type entry struct {
-	path   string
-	size   int64
-	file   *zip.File
-	header int64 // where its own header is in the zip
+	path string
+	size int64
+	content
 }
 
-// listEntries checks every entry and leaves out folders and junk. Headers are where the files' own
-// headers are, in their order.
-func listEntries(files []*zip.File, headers []int64) ([]entry, error) {
-	var entries []entry
-	var total uint64
-	names := newNames()
-	for i, f := range files {
-		if junk(f.Name) {
-			continue
-		}
-		if err := checkEntry(f); err != nil {
-			return nil, err
-		}
-		name := strings.TrimSuffix(f.Name, "/")
-		folder := name != f.Name
-		if err := names.add(name, folder); err != nil {
-			if isManifest(name) {
-				return nil, crm.Refuse(crm.Invalid, "module_two_manifests")
-			}
-			return nil, err
-		}
-		if folder {
-			continue
-		}
-		if total += f.UncompressedSize64; total > maxTotal {
-			return nil, crm.Refuse(crm.TooLarge, "module_unpacks_too_big", "Max", maxTotal>>20)
-		}
-		entries = append(entries, entry{path: name, size: int64(f.UncompressedSize64), file: f, header: headers[i]})
+// content is what a file holds. Its errors are those of zipfile.
+type content interface {
+	CopyTo(out io.Writer) error
+	Head(n int) ([]byte, error)
+	Check() error
+}
+
+// lister takes the files of a zip's list one by one and checks each before any of its bytes are
+// looked at. Folders and junk are checked, too, and then left out.
+type lister struct {
+	entries []entry
+	rest    []*zipfile.File
+	total   uint64
+	names   *names
+}
+
+func (l *lister) take(f *zipfile.File) error {
+	if err := checkEntry(f); err != nil {
+		return err
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
-	return entries, nil
+	if l.total += f.Size; l.total > maxTotal { // of sizes that are at most maxFile
+		return crm.Refuse(crm.TooLarge, "module_unpacks_too_big", "Max", maxTotal>>20)
+	}
+	if junk(f.Name) {
+		l.rest = append(l.rest, f)
+		return nil
+	}
+	name, folder := strings.CutSuffix(f.Name, "/")
+	if err := l.names.add(name, folder); err != nil {
+		if isManifest(name) {
+			return crm.Refuse(crm.Invalid, "module_two_manifests")
+		}
+		return err
+	}
+	if folder {
+		l.rest = append(l.rest, f)
+	} else {
+		l.entries = append(l.entries, entry{path: name, size: int64(f.Size), content: f})
+	}
+	return nil
 }
 
 // isManifest tells a manifest at one of the two places where one may stand, however it is written.
@@ -84,87 +87,69 @@ func junk(name string) bool {
 }
 
 // badEntry refuses an entry for breaking a rule. Each rule has a sentence of its own.
-func badEntry(name, rule string) error {
+func badEntry(name, rule string) *crm.Error {
 	return crm.Refuse(crm.Invalid, "module_bad_entry_"+rule, "Name", printable(name))
 }
 
 // checkEntry holds the rules on a single entry.
-func checkEntry(f *zip.File) error {
-	const encrypted, strong = 0x1, 0x40
+func checkEntry(f *zipfile.File) error {
 	switch {
-	case f.Flags&(encrypted|strong) != 0:
-		return badEntry(f.Name, "encrypted")
-	case f.Method != zip.Store && f.Method != zip.Deflate:
-		return badEntry(f.Name, "compression")
-	case f.Mode()&(fs.ModeType&^fs.ModeDir) != 0:
+	case isSpecial(f):
 		return badEntry(f.Name, "link")
-	case f.UncompressedSize64 > maxFile:
+	case f.Size > maxFile:
 		return badEntry(f.Name, "too_big")
-	case f.UncompressedSize64 > ratioFrom && f.UncompressedSize64/max(f.CompressedSize64, 1) > maxRatio:
+	case f.Size > ratioFrom && f.Size/max(f.Packed, 1) > maxRatio:
 		return badEntry(f.Name, "ratio")
-	case f.Method == zip.Store && f.UncompressedSize64 != f.CompressedSize64:
-		return badEntry(f.Name, "size")
 	}
 	name, folder := strings.CutSuffix(f.Name, "/")
-	if rule := checkName(name); rule != "" {
+	if rule := checkName(name); rule != "" && !(junk(f.Name) && slices.Contains(rulesOnLength, rule)) {
 		return badEntry(f.Name, rule)
 	}
-	if f.Mode().IsDir() != folder || (folder && f.UncompressedSize64 > 0) {
+	if posesAsOther(f, folder) || (folder && f.Size > 0) {
 		return badEntry(f.Name, "folder")
 	}
 	return nil
 }
 
-// errSize says that a file is not as long as the zip says.
-var errSize = errors.New("its size is not what the zip says")
+// rulesOnLength don't count for junk: macOS makes the paths of its own longer than ours.
+var rulesOnLength = []string{"long", "deep"}
 
-// copyTo writes the whole content and fails when its CRC-32 differs, or, with errSize, when it is
-// not exactly as long as declared: a lying size is found here, without writing more than was declared.
-func (e entry) copyTo(out io.Writer) error {
-	in, err := e.file.Open()
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	n, err := io.Copy(out, io.LimitReader(in, e.size+1))
-	if err == nil && n == e.size {
-		return nil
-	}
-	if e.misstated() {
-		return errSize
-	}
-	return cmp.Or(err, io.ErrUnexpectedEOF)
+// The kinds of files there are, as Unix has them in the upper half of a zip's attributes. Some
+// programs look at them whatever system the file is said to come from.
+const (
+	unixKind    = 0o170000 << 16
+	unixFolder  = 0o040000 << 16
+	unixRegular = 0o100000 << 16
+	dosFolder   = 0x10
+	dosLabel    = 0x08
+)
+
+// isSpecial tells what is neither a file nor a folder: a link, a device, the label of a disk.
+func isSpecial(f *zipfile.File) bool {
+	kind := f.Attrs & unixKind
+	return (kind != 0 && kind != unixRegular && kind != unixFolder) || f.Attrs&dosLabel != 0
 }
 
-// misstated tells a size that is wrong from content that is damaged: whole content has its checksum.
-func (e entry) misstated() bool {
-	raw, err := e.file.OpenRaw()
-	if err != nil || e.file.Method != zip.Deflate {
-		return false
+// posesAsOther tells a file whose attributes are a folder's, and a folder whose attributes are a file's.
+func posesAsOther(f *zipfile.File, folder bool) bool {
+	if folder {
+		return f.Attrs&unixKind == unixRegular
 	}
-	sum := crc32.NewIEEE()
-	n, err := io.Copy(sum, io.LimitReader(flate.NewReader(raw), maxFile))
-	return err == nil && n != e.size && sum.Sum32() == e.file.CRC32
+	return f.Attrs&unixKind == unixFolder || f.Attrs&dosFolder != 0
 }
 
 func (e entry) bytes() ([]byte, error) {
 	var out bytes.Buffer
-	err := e.copyTo(&out)
+	err := e.CopyTo(&out)
 	return out.Bytes(), err
 }
 
 func (e entry) platform() (string, error) {
-	in, err := e.file.Open()
+	head, err := e.Head(headerBytes)
 	if err != nil {
 		return "", err
 	}
-	defer in.Close()
-	head := make([]byte, headerBytes)
-	n, err := io.ReadFull(in, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return "", err
-	}
-	return platformOf(head[:n]), nil
+	return platformOf(head), nil
 }
 
 // archiveKind tells by its first bytes what a file is, for the commonest things people upload.

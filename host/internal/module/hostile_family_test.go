@@ -146,8 +146,11 @@ var families = []family{
 		p := f.add(r, declared("huge", 0xffffffff, []byte("\x03\x00")))
 		p.list.extra = binary.LittleEndian.AppendUint64([]byte{1, 0, 8, 0}, r.Uint64()|1<<40)
 	}},
-	{name: "zip64", key: "module_zip64", apply: func(r *rand.Rand, f *forgery) {
-		f.zip64, f.length = true, []int{0xffffffff, 0xffff}[r.IntN(2)]
+	{name: "zip64", key: "module_zip64", apply: func(_ *rand.Rand, f *forgery) {
+		f.zip64, f.length = true, 0xffffffff
+	}},
+	{name: "two lengths of the list", key: "module_zip_numbers", apply: func(_ *rand.Rand, f *forgery) {
+		f.zip64, f.length = true, 0xffff
 	}},
 	{name: "encrypted", key: "module_bad_entry_encrypted", apply: func(r *rand.Rand, f *forgery) {
 		p := f.parts[r.IntN(len(f.parts))]
@@ -166,7 +169,7 @@ var families = []family{
 		p.list.sum ^= 1 << r.IntN(32)
 		p.own.sum = p.list.sum
 	}},
-	{name: "wrong number of files", key: "module_damaged", shared: true, apply: func(r *rand.Rand, f *forgery) { f.count = (len(f.parts) + 1 + r.IntN(1000)) % maxEntries }},
+	{name: "wrong number of files", key: "module_zip_numbers", shared: true, apply: func(r *rand.Rand, f *forgery) { f.count = (len(f.parts) + 1 + r.IntN(1000)) % maxEntries }},
 	{name: "too many files", key: "module_too_many_files", apply: func(r *rand.Rand, f *forgery) { crowd(f, maxEntries+r.IntN(1000)) }},
 	{name: "NUL and other controls", key: "module_bad_entry_control", apply: called("a\x00b", "module.json\x00.txt", "a\nb", "\x1b[2J", "a\x7f", "a\u0085")},
 	{name: "turned around, unseen", key: "module_bad_entry_invisible", apply: called("bin/\u202egpj.exe", "a\u200bb", "\u2066a", "a\ufeff", "a\u00adb", "a\ufe0f", "a\u3164", "a\u2028b")},
@@ -212,20 +215,34 @@ var families = []family{
 	}},
 	{name: "file without checksum", key: "module_tampered", shared: true, apply: called("extra", "languages/xx.txt", "SHA256SUMS.asc")},
 	{name: "broken language", key: "module_language_invalid", apply: rewritten("languages/en.json", "", "[]", "null", "{", `{"a": 1}`)},
-	{name: "something before it", key: "module_not_zip", apply: func(r *rand.Rand, f *forgery) {
-		f.before = [][]byte{[]byte("#!/bin/sh\nexit\n"), []byte("MZ"), []byte("%PDF-1.7\n"), make([]byte, 1000)}[r.IntN(4)]
+	{name: "a program before it", key: "module_not_zip", apply: func(r *rand.Rand, f *forgery) {
+		f.before = [][]byte{[]byte("MZ"), []byte("%PDF-1.7\n"), []byte("\x7fELF")}[r.IntN(3)]
 	}},
+	{name: "something before it", key: "module_zip_before", apply: func(r *rand.Rand, f *forgery) {
+		f.before = [][]byte{[]byte("#!/bin/sh\nexit\n"), make([]byte, 1000), []byte("\n")}[r.IntN(3)]
+	}},
+	{name: "another zip before it", key: "module_zip_joined", apply: func(r *rand.Rand, f *forgery) {
+		f.before = newForgery(r, small(nil)).write(r)
+	}},
+	{name: "something behind it", key: "module_zip_after", apply: func(r *rand.Rand, f *forgery) {
+		f.behind = make([]byte, 1+r.IntN(60000))
+	}},
+	{name: "a comment with marks", key: "module_zip_comment", apply: func(r *rand.Rand, f *forgery) {
+		f.comment = []byte([]string{"a PK\x05\x06", "PK\x01\x02", "PK\x06\x07\x00\x00\x00\x00"}[r.IntN(3)])
+	}},
+	{name: "junk that leads out", key: "module_bad_entry_parent", shared: true, apply: called("__MACOSX/../../x")},
 }
 
 // odd is what a good package may have, too, without becoming another.
 var odd = []func(r *rand.Rand, f *forgery){
-	func(r *rand.Rand, f *forgery) { f.comment = bytes.Repeat([]byte("x"), r.IntN(1<<16)) },
-	func(_ *rand.Rand, f *forgery) { f.comment = []byte("PK\x05\x06") },
-	func(r *rand.Rand, f *forgery) { f.behind = make([]byte, 1+r.IntN(60000)) },
+	func(r *rand.Rand, f *forgery) {
+		f.comment = append(f.comment, bytes.Repeat([]byte("x"), r.IntN(1<<15))...)
+	},
+	func(_ *rand.Rand, f *forgery) { f.comment = append(f.comment, "PK and Co."...) },
 	func(r *rand.Rand, f *forgery) { f.parts[r.IntN(len(f.parts))].list.extra = []byte{0xfe, 0xca, 0, 0} },
 	func(r *rand.Rand, f *forgery) { f.parts[r.IntN(len(f.parts))].comment = []byte("PK\x01\x02") },
 	func(r *rand.Rand, f *forgery) { f.parts[r.IntN(len(f.parts))].attrs = 0o104777 << 16 }, // set user id
-	func(r *rand.Rand, f *forgery) { f.add(r, newPart("__MACOSX/../../x", "x", false)) },
+	func(r *rand.Rand, f *forgery) { f.add(r, newPart("__MACOSX/._x", "x", false)) },
 	func(r *rand.Rand, f *forgery) { f.add(r, newPart("bin/", "", false)).attrs = 0o040755 << 16 },
 	func(_ *rand.Rand, f *forgery) { f.zip64 = true },
 	func(_ *rand.Rand, f *forgery) {

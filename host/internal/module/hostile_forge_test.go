@@ -8,7 +8,20 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
+	"unicode/utf8"
+)
+
+// The marks by which the parts of a zip begin, and the lengths of two of them.
+const (
+	localMark   = "PK\x03\x04"
+	listMark    = "PK\x01\x02"
+	endMark     = "PK\x05\x06"
+	end64Mark   = "PK\x06\x06"
+	to64Mark    = "PK\x06\x07"
+	localLength = 30
+	end64Length = 56
 )
 
 // forgery is a zip about to be written, with every field in anybody's hand: archive/zip's writer
@@ -52,13 +65,21 @@ type forged struct {
 // newPart packs a file as an honest tool would, stored or deflated.
 func newPart(name, content string, deflated bool) *part {
 	p := &part{packed: []byte(content), attrs: 0o100644 << 16}
-	h := header{name: name, sum: crc32.ChecksumIEEE([]byte(content)), size: uint32(len(content))}
+	h := header{name: name, flags: marked(name), sum: crc32.ChecksumIEEE([]byte(content)), size: uint32(len(content))}
 	if deflated {
 		h.method, p.packed = 8, deflate(content)
 	}
 	h.packed = uint32(len(p.packed))
 	p.list, p.own = h, h
 	return p
+}
+
+// marked is the flag of a name in UTF-8 that isn't ASCII.
+func marked(name string) uint16 {
+	if strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return 0x800
+	}
+	return 0
 }
 
 // packers are used again: making one costs more than packing.

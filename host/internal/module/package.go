@@ -1,11 +1,9 @@
 package module
 
 import (
-	"archive/zip"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
 	"path"
 	"slices"
@@ -27,6 +25,7 @@ type bundle struct {
 	size     int64
 	sums     checksums
 	entries  []entry           // every file but junk, by path
+	zip      openedZip         // all of it
 	texts    map[string][]byte // module.json, SHA256SUMS and its signature, languages/*.json
 
 	signature *signature // nil when it has none; whose it is hasn't been checked
@@ -59,13 +58,16 @@ func readForeign(filename string, data []byte) (*bundle, error) {
 func openBundle(filename string, data []byte) (*bundle, error) {
 	sum := sha256.Sum256(data)
 	b := &bundle{sha256: hex.EncodeToString(sum[:]), size: int64(len(data)), texts: map[string][]byte{}}
-	entries, err := openZip(filename, b.sha256, data)
-	if err != nil {
+	var err error
+	if b.zip, err = openZip(filename, b.sha256, data); err != nil {
 		return nil, err
 	}
-	if b.entries, err = strip(entries); err != nil {
-		inner, others := innerPackages(entries)
+	if b.entries, err = strip(b.zip.entries); err != nil {
+		inner, others := innerPackages(b.zip.entries)
 		if len(inner) > 0 {
+			if err := b.zip.checkAll(b.sha256); err != nil {
+				return nil, err
+			}
 			return nil, &outerError{inner, b.sha256}
 		}
 		if len(others) > 0 {
@@ -200,7 +202,10 @@ func (b *bundle) verify() error {
 		}
 		seen++
 	}
-	return b.allPresent(seen)
+	if err := b.allPresent(seen); err != nil {
+		return err
+	}
+	return b.zip.checkRest(b.sha256)
 }
 
 func (b *bundle) allPresent(seen int) error {
@@ -231,8 +236,8 @@ func (b *bundle) hash(e entry) (digest, error) {
 		kept = &bytes.Buffer{}
 		out = io.MultiWriter(h, kept)
 	}
-	if err := e.copyTo(out); err != nil {
-		return digest{}, b.unreadable(e.path, err)
+	if err := e.CopyTo(out); err != nil {
+		return digest{}, refuseZip(b.sha256, e.path, err)
 	}
 	if kept != nil {
 		b.texts[e.path] = kept.Bytes()
@@ -246,29 +251,11 @@ func (b *bundle) hash(e entry) (digest, error) {
 // text reads an entry whose size has been checked, and keeps it.
 func (b *bundle) text(e entry) ([]byte, error) {
 	var out bytes.Buffer
-	if err := e.copyTo(&out); err != nil {
-		return nil, b.unreadable(e.path, err)
+	if err := e.CopyTo(&out); err != nil {
+		return nil, refuseZip(b.sha256, e.path, err)
 	}
 	b.texts[e.path] = out.Bytes()
 	return out.Bytes(), nil
-}
-
-// unreadable says why a file's content can't be read.
-func (b *bundle) unreadable(name string, err error) error {
-	if errors.Is(err, errSize) {
-		return badEntry(name, "size")
-	}
-	return b.damaged(name, err)
-}
-
-func (b *bundle) damaged(where string, err error) error {
-	return damaged(where, b.sha256, err)
-}
-
-func damaged(where, sha string, cause error) error {
-	e := crm.Refuse(crm.Invalid, "module_damaged", "Where", where, "SHA256", sha)
-	e.Err = cause
-	return e
 }
 
 // checkExecutables looks at the header of every executable the manifest names: each must be there
@@ -282,7 +269,7 @@ func (b *bundle) checkExecutables() error {
 		}
 		built, err := b.entries[i].platform()
 		if err != nil {
-			return b.damaged(name, err)
+			return refuseZip(b.sha256, name, err)
 		}
 		if built == "" {
 			return crm.Refuse(crm.Invalid, "module_not_executable", "File", name)
@@ -336,7 +323,7 @@ func isPackage(e entry) bool {
 	if err != nil {
 		return false
 	}
-	_, err = strip(nested)
+	_, err = strip(nested.entries)
 	return err == nil
 }
 
@@ -344,55 +331,17 @@ func isPackage(e entry) bool {
 func innerPackage(filename string, data []byte, name string) ([]byte, error) {
 	sum := sha256.Sum256(data)
 	sha := hex.EncodeToString(sum[:])
-	entries, err := openZip(filename, sha, data)
+	outer, err := openZip(filename, sha, data)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(entries, func(e entry) bool { return e.path == name })
-	if i < 0 || !strings.EqualFold(path.Ext(name), ".zip") || !isPackage(entries[i]) {
+	i := slices.IndexFunc(outer.entries, func(e entry) bool { return e.path == name })
+	if i < 0 || !strings.EqualFold(path.Ext(name), ".zip") || !isPackage(outer.entries[i]) {
 		return nil, crm.Refuse(crm.NotFound, "module_inner_missing", "Name", name)
 	}
-	inner, err := entries[i].bytes()
+	inner, err := outer.entries[i].bytes()
 	if err != nil {
-		return nil, damaged(name, sha, err)
+		return nil, refuseZip(sha, name, err)
 	}
 	return inner, nil
-}
-
-// openZip lists a zip's files with every limit that can be known before reading them. Junk that
-// systems add by themselves is left out.
-func openZip(filename, sha string, data []byte) ([]entry, error) {
-	if kind := archiveKind(data); kind != "zip" {
-		return nil, crm.Refuse(crm.Invalid, "module_not_zip", "Filename", filename, "Kind", kind)
-	}
-	list, err := readDirectory(data)
-	if err != nil {
-		return nil, whereDamaged("", sha, err) // no name: the list of files
-	}
-	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return nil, damaged("", sha, err)
-	}
-	if len(r.File) != len(list.headers) {
-		return nil, damaged("", sha, errors.New("the list of files can be read in two ways"))
-	}
-	entries, err := listEntries(r.File, list.headers)
-	if err != nil {
-		return nil, err
-	}
-	if err := list.checkPlaces(data, entries); err != nil {
-		return nil, whereDamaged("", sha, err)
-	}
-	return entries, nil
-}
-
-// whereDamaged leaves refusals as they are and makes one of any other error.
-func whereDamaged(where, sha string, err error) error {
-	if crm.KeyOf(err) != "" {
-		return err
-	}
-	if at := (*placeError)(nil); errors.As(err, &at) {
-		where = at.where
-	}
-	return damaged(where, sha, err)
 }

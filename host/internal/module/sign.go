@@ -11,6 +11,7 @@ import (
 
 	"aead.dev/minisign"
 
+	"github.com/understudy-crm/understudy/host/internal/module/zipfile"
 	"github.com/understudy-crm/understudy/sdk/manifest"
 )
 
@@ -84,20 +85,20 @@ func readSecretKey(secret []byte, password string) (key minisign.PrivateKey, err
 	return key, err
 }
 
-// withSignature copies a zip as it is, but for its signature.
+// withSignature writes a verified zip anew, with the same packed bytes of every file but its signature.
 func withSignature(pkg, signature []byte, now time.Time) ([]byte, error) {
-	r, err := zip.NewReader(bytes.NewReader(pkg), int64(len(pkg)))
+	archive, err := zipfile.Read(pkg, zipLimits, nil)
 	if err != nil {
 		return nil, err
 	}
-	name := topFolder(r.File) + signatureName
+	name := topFolder(archive.Files) + signatureName
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
-	for _, f := range r.File {
+	for _, f := range archive.Files {
 		if f.Name == name {
 			continue
 		}
-		if err := w.Copy(f); err != nil {
+		if err := copyPacked(w, f); err != nil {
 			return nil, err
 		}
 	}
@@ -110,20 +111,44 @@ func withSignature(pkg, signature []byte, now time.Time) ([]byte, error) {
 	if _, err := f.Write(signature); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(w.SetComment(r.Comment), w.Close()); err != nil {
+	if err := errors.Join(w.SetComment(archive.Comment), w.Close()); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
 }
 
+// copyPacked writes a file as it is packed, with its sizes before it.
+func copyPacked(w *zip.Writer, f *zipfile.File) error {
+	const utf8 = 0x800
+	h := &zip.FileHeader{
+		Name: f.Name, Method: f.Method, CRC32: f.CRC32, CompressedSize64: f.Packed, UncompressedSize64: f.Size,
+		CreatorVersion: f.MadeBy, ExternalAttrs: f.Attrs, ModifiedDate: f.Date, ModifiedTime: f.Time,
+		Comment: f.Comment, Extra: f.Extra,
+	}
+	if f.IsUTF8() {
+		h.Flags = utf8
+	}
+	content := f.PackedBytes()
+	if strings.HasSuffix(f.Name, "/") { // some programs deflate the nothing that is in a folder
+		h.Method, h.CompressedSize64, content = zip.Store, 0, nil
+	}
+	to, err := w.CreateRaw(h)
+	if err != nil {
+		return err
+	}
+	_, err = to.Write(content)
+	return err
+}
+
 // topFolder is the folder a verified package stands in within its zip, with the slash; mostly none.
-func topFolder(files []*zip.File) string {
+func topFolder(files []*zipfile.File) string {
 	top := ""
 	for _, f := range files {
 		if f.Name == manifest.FileName {
 			return ""
 		}
-		if folder, nested := strings.CutSuffix(f.Name, "/"+manifest.FileName); nested && !strings.Contains(folder, "/") && !junk(f.Name) {
+		folder, nested := strings.CutSuffix(f.Name, "/"+manifest.FileName)
+		if nested && !strings.Contains(folder, "/") && !junk(f.Name) {
 			top = folder + "/"
 		}
 	}

@@ -117,7 +117,7 @@ func writeEntry(root *os.Root, name string, mode fs.FileMode, e entry) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(e.copyTo(f), f.Chmod(mode), f.Sync(), f.Close())
+	err = errors.Join(e.CopyTo(f), f.Chmod(mode), f.Sync(), f.Close())
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.path, err)
 	}
