@@ -69,7 +69,7 @@ func TestMistakesAreSentencesAtStart(t *testing.T) {
 		{"no manifest", "module.json", func(m *Module) { m.Manifest = nil }},
 		{"no languages", "Languages is not set", func(m *Module) { m.Languages = nil }},
 		{"no English", "languages/en.json is missing", func(m *Module) { m.Languages = fstest.MapFS{} }},
-		{"nested language file", "flat JSON object", func(m *Module) {
+		{"nested language file", "languages/en.json: a: must be a text in quotes", func(m *Module) {
 			m.Languages = fstest.MapFS{"languages/en.json": {Data: []byte(`{"a": {"b": "c"}}`)}}
 		}},
 		{"missing message", `no message "other"`, func(m *Module) { m.Contributions.Pages[0].TitleKey = "other" }},

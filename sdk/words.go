@@ -2,7 +2,6 @@ package sdk
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,13 +13,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/understudy-crm/understudy/sdk/manifest"
 )
 
 const (
-	english          = "en"
-	languageWait     = 2 * time.Second
-	languageRetry    = 5 * time.Second
-	maxLanguageBytes = 256 << 10
+	english       = "en"
+	languageWait  = 2 * time.Second
+	languageRetry = 5 * time.Second
 )
 
 // T returns the message of a key in the viewer's language. A message the language lacks is taken
@@ -107,18 +107,15 @@ func readLanguages(files fs.FS) (languageTable, error) {
 	return table, nil
 }
 
-// ReadLanguage reads a language file, a flat JSON object of text by key. Invalid says what is
-// wrong with it.
+// ReadLanguage reads a language file, a flat JSON object of text by key, with or without a byte order
+// mark. Invalid says what is wrong with it and names the key.
 func ReadLanguage(file []byte) (map[string]string, error) {
-	if len(file) > maxLanguageBytes {
-		return nil, Errorf(TooLarge, "the file has %d bytes; %d are allowed", len(file), maxLanguageBytes)
+	if len(file) > manifest.MaxTextsBytes {
+		return nil, Errorf(TooLarge, "the file has %d bytes; %d are allowed", len(file), manifest.MaxTextsBytes)
 	}
-	var messages map[string]string
-	if err := json.Unmarshal(file, &messages); err != nil {
-		return nil, Errorf(Invalid, "not a flat JSON object of texts: %w", err)
-	}
-	if messages == nil {
-		return nil, Errorf(Invalid, "not a flat JSON object of texts")
+	messages, err := manifest.ParseTexts(file)
+	if err != nil {
+		return nil, Errorf(Invalid, "%w", err)
 	}
 	return messages, nil
 }

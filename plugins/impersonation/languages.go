@@ -85,7 +85,7 @@ func (p *pages) showLanguages(w http.ResponseWriter, r *http.Request, status int
 func (p *pages) uploadLanguage(w http.ResponseWriter, r *http.Request) error {
 	tag, file, wrong := uploadedLanguage(r)
 	if wrong != "" {
-		return p.showLanguages(w, r, http.StatusUnprocessableEntity, sdk.T(r, wrong))
+		return p.showLanguages(w, r, http.StatusUnprocessableEntity, wrong)
 	}
 	taken, err := sdk.HostOf(r.Context()).Languages.Put(r.Context(), tag, file)
 	switch sdk.KindOf(err) {
@@ -103,28 +103,28 @@ func (p *pages) uploadLanguage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// uploadedLanguage returns the posted file and its tag, or the key of what is wrong with it.
+// uploadedLanguage returns the posted file and its tag, or the sentence for what is wrong with it.
 func uploadedLanguage(r *http.Request) (tag string, content []byte, wrong string) {
 	upload, header, err := r.FormFile("file")
 	if err != nil {
-		return "", nil, "language_no_file"
+		return "", nil, sdk.T(r, "language_no_file")
 	}
 	defer func() { _ = upload.Close() }()
 	content, err = io.ReadAll(io.LimitReader(upload, maxLanguageFile+1))
 	if err != nil {
-		return "", nil, "language_no_file"
+		return "", nil, sdk.T(r, "language_no_file")
 	}
 	if len(content) > maxLanguageFile {
-		return "", nil, "language_too_large"
+		return "", nil, sdk.T(r, "language_too_large")
 	}
 	if tag = strings.TrimSpace(r.FormValue("tag")); tag == "" {
 		tag = strings.TrimSuffix(path.Base(strings.ReplaceAll(header.Filename, `\`, "/")), ".json")
 	}
 	if !tagPattern.MatchString(tag) {
-		return "", nil, "language_no_tag"
+		return "", nil, sdk.T(r, "language_no_tag")
 	}
 	if _, err := sdk.ReadLanguage(content); err != nil {
-		return "", nil, "language_not_json"
+		return "", nil, sdk.T(r, "language_not_json", "detail", err)
 	}
 	return tag, content, ""
 }

@@ -49,6 +49,17 @@ func TestLanguageIsUploadedListedAndDeleted(t *testing.T) {
 	}
 }
 
+func TestALanguageFileWithAByteOrderMarkIsAccepted(t *testing.T) {
+	kit := newKit(t, sdktest.Options{})
+	page := kit.Upload("/languages", nil, "file", "fr.json", []byte("\xef\xbb\xbf"+`{"user_type": "Genre"}`), kit.Viewer(ann))
+	if page.Status != http.StatusSeeOther || !strings.Contains(page.Header.Get("Location"), "saved=fr") {
+		t.Fatalf("%d %s", page.Status, page.Body)
+	}
+	speaksFrench := kit.Viewer(ann)
+	speaksFrench.Language = "fr"
+	mustHold(t, kit.Get("/start", speaksFrench), "Genre")
+}
+
 func TestLanguageThatIsNoneIsRefusedInWords(t *testing.T) {
 	kit := newKit(t, sdktest.Options{})
 	for _, test := range []struct{ file, content, says string }{
@@ -56,6 +67,9 @@ func TestLanguageThatIsNoneIsRefusedInWords(t *testing.T) {
 		{"fr.json", `{"a": {"b": "c"}}`, "not a language file"},
 		{"fr.json", `["a"]`, "not a language file"},
 		{"fr.json", `null`, "not a language file"},
+		{"fr.json", `{"user": "a", "user": "b"}`, "What is wrong: user: is given twice."},
+		{"fr.json", `{"user": "\u0007"}`, "What is wrong: user: holds the character U"},
+		{"fr.json", "{\"user\": \"\xff\"}", "is not UTF-8"},
 		{"translation.json", `{}`, "not a language tag"},
 		{"../../x.json", `{"a": "b"}`, "not a language tag"},
 		{"fr.json", `{"a": "` + strings.Repeat("x", maxLanguageFile) + `"}`, "larger than 256 KB"},

@@ -22,7 +22,7 @@ const (
 	maxDepth        = 10
 	maxPath         = 240
 	maxDirectory    = 4 << 20 // bytes of the zip's list of files
-	maxLanguageFile = 256 << 10
+	maxLanguageFile = manifest.MaxTextsBytes
 )
 
 // entry is one file of a zip that kept every limit of name, kind and declared size.

@@ -1,9 +1,7 @@
 package module
 
 import (
-	"cmp"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -14,6 +12,7 @@ import (
 	"golang.org/x/text/language"
 
 	"github.com/understudy-crm/understudy/host/internal/crm"
+	"github.com/understudy-crm/understudy/sdk/manifest"
 )
 
 const english = "en"
@@ -52,12 +51,9 @@ func parseLanguageFile(name string, file []byte) (languageFile, error) {
 
 // parseMessages reads a flat JSON object of text by key.
 func parseMessages(file []byte) (languageFile, error) {
-	if len(file) > maxLanguageFile {
-		return nil, fmt.Errorf("it has %d bytes; %d are allowed", len(file), maxLanguageFile)
-	}
-	var messages languageFile
-	if err := json.Unmarshal(file, &messages); err != nil || messages == nil {
-		return nil, fmt.Errorf("it is not a JSON object of texts: %w", cmp.Or(err, fmt.Errorf("it is null")))
+	messages, err := manifest.ParseTexts(file)
+	if err != nil {
+		return nil, err
 	}
 	if len(messages) > maxMessages {
 		return nil, fmt.Errorf("it has %d texts; %d are allowed", len(messages), maxMessages)

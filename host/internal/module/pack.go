@@ -134,6 +134,9 @@ func packRest(root *os.Root, files map[string][]byte) error {
 				return fmt.Errorf("%s is no plain file", name)
 			}
 			files[name], err = root.ReadFile(name)
+			if err == nil && isLanguageFile(name) {
+				files[name], err = packLanguage(name, files[name])
+			}
 			return err
 		})
 		if err != nil {
@@ -141,6 +144,14 @@ func packRest(root *os.Root, files map[string][]byte) error {
 		}
 	}
 	return nil
+}
+
+// packLanguage takes the byte order mark from a language file, and refuses one that an installer would.
+func packLanguage(name string, file []byte) ([]byte, error) {
+	if _, err := parseLanguageFile(name, file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return manifest.WithoutMark(file), nil
 }
 
 // zipTime stands on every file: the time of packing is no part of a package.

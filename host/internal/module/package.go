@@ -151,6 +151,7 @@ func (b *bundle) readManifest() error {
 	if err != nil {
 		return err
 	}
+	b.texts[e.path] = manifest.WithoutMark(text) // the row of the module gets it
 	if b.manifest, err = manifest.Parse(text); err != nil {
 		return crm.Refuse(crm.Invalid, "module_manifest_invalid", "Detail", strings.TrimPrefix(err.Error(), "module.json: "))
 	}
