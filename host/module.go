@@ -94,6 +94,9 @@ func printReview(t *terminal, r module.Review) {
 	for _, g := range r.Grants {
 		t.printf("grant %s: %s\n", g.Name, g.Why)
 	}
+	for _, w := range r.Warnings {
+		t.printf("warning %s\n", sentence(&w))
+	}
 	for _, p := range r.Problems {
 		t.printf("can't be activated here: %s\n", sentence(&p))
 	}

@@ -34,6 +34,13 @@ func TestCommands(t *testing.T) {
 			if err := os.WriteFile(e.WorkDir+"/foreign.elf", append([]byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xf3\x00"), make([]byte, 44)...), 0o755); err != nil {
 				return err
 			}
+			panics, err := os.ReadFile("internal/module/zipfile/testdata/panic.zip")
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(e.WorkDir+"/panic.zip", panics, 0o600); err != nil {
+				return err
+			}
 			e.Setenv("UNDERSTUDY_DATA", e.WorkDir+"/data")
 			e.Setenv("UNDERSTUDY_MODULES", e.WorkDir+"/modules")
 			return nil

@@ -31,6 +31,7 @@ type verified struct {
 	Signer    *verifiedSigner `json:"signer,omitempty"` // absent when it isn't signed
 	Grants    []verifiedGrant `json:"grants"`
 	Problems  []verifiedWord  `json:"problems"` // why it could be installed but not activated
+	Warnings  []verifiedWord  `json:"warnings"` // what should make whoever installs it pause
 	Inner     []string        `json:"inner,omitempty"`
 	Sandbox   *string         `json:"sandbox"` // what it was held to; null when nothing was run
 	Points    []verifiedPoint `json:"points"`  // always all of them, unless the installer refuses
@@ -73,7 +74,7 @@ type measured struct {
 func verifyDocument(file string, f *module.Findings, verdict error) verified {
 	d := verified{
 		Format: verifyFormat, File: filepath.Base(file), Result: "passed", Host: version, Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Platforms: []string{}, Grants: []verifiedGrant{}, Problems: []verifiedWord{}, Points: []verifiedPoint{},
+		Platforms: []string{}, Grants: []verifiedGrant{}, Problems: []verifiedWord{}, Warnings: []verifiedWord{}, Points: []verifiedPoint{},
 	}
 	if verdict != nil {
 		d.Result, d.Reason, d.Code = "refused", sentence(verdict), crm.KeyOf(verdict)
@@ -111,5 +112,8 @@ func (d *verified) describe(r module.Review) {
 	}
 	for _, p := range r.Problems {
 		d.Problems = append(d.Problems, verifiedWord{p.Key, sentence(&p)})
+	}
+	for _, w := range r.Warnings {
+		d.Warnings = append(d.Warnings, verifiedWord{w.Key, sentence(&w)})
 	}
 }

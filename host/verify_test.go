@@ -26,6 +26,7 @@ func found() *module.Findings {
 				Executables: map[string]string{"linux/amd64": "bin/hello"},
 			},
 			Grants:   []module.ReviewGrant{{Name: "network", Why: "To\u202e call."}},
+			Warnings: []crm.Error{*crm.Refuse(crm.Invalid, "module_name_mixed", "Name", "H\u0435llo", "Scripts", "Cyrillic, Latin")},
 			Problems: []crm.Error{*crm.Refuse(crm.Unavailable, "module_host_too_old", "Least", "9.0.0", "Host", version)},
 		},
 		Points: []module.Point{
@@ -88,6 +89,12 @@ func TestTheVerifyDocumentKeepsItsNames(t *testing.T) {
     {
       "code": "module_host_too_old",
       "reason": "This module requires at least v9.0.0 of the CRM. This is v3.1.0."
+    }
+  ],
+  "warnings": [
+    {
+      "code": "module_name_mixed",
+      "reason": "The module's name, “Hеllo”, mixes letters of several scripts (Cyrillic, Latin), so it may only look like a name you know. Make sure whose module it is before you install it."
     }
   ],
   "sandbox": "files",

@@ -359,6 +359,7 @@ func FuzzPackage(f *testing.F) {
 	f.Add(good)
 	f.Add(with(f, named("../x")...))
 	f.Add(zipOf(f, map[string]string{"sample.zip": string(good)}))
+	f.Add(panicZip(f))
 	f.Add([]byte("PK\x05\x06" + strings.Repeat("\x00", 18)))
 	for i, k := range families {
 		r := rand.New(rand.NewPCG(uint64(i), 7))

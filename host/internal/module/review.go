@@ -34,6 +34,7 @@ type Review struct {
 	InstalledVersion           string
 	Change                     string      // "new", "upgrade", "reinstall" or "downgrade"
 	Problems                   []crm.Error // it can be installed, but not activated, for these
+	Warnings                   []crm.Error // of what it says of itself; it can be installed and activated
 	Inner                      []string    // the packages inside a download package
 }
 
@@ -174,7 +175,7 @@ func (m *Manager) review(ctx context.Context, filename string, data []byte) (Rev
 func (m *Manager) reviewOf(ctx context.Context, filename string, b *bundle, signer crm.Signer) (Review, error) {
 	r := Review{
 		Filename: filename, SHA256: b.sha256, Size: b.size, Manifest: b.manifest, Platforms: b.manifest.Platforms(),
-		Change: "new", Problems: m.unfit(b.manifest), Signed: signer.Signed(), Signer: signer,
+		Change: "new", Problems: m.unfit(b.manifest), Warnings: mixedNames(b.manifest), Signed: signer.Signed(), Signer: signer,
 	}
 	var installed crm.Module
 	if m.app != nil {

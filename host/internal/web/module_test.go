@@ -3,10 +3,13 @@ package web
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +73,41 @@ func TestWrongUploadsAreSaidInPlace(t *testing.T) {
 	b.upload("manual.zip", zipOf(t, map[string]string{"index.html": "x"}), "X-Modal", "1").wants(t, 422).says(t, "No module.json found").silent(t, "<html")
 	b.post("/admin/modules/upload").wants(t, 422).says(t, "Choose a .zip file first.")
 	s.as(cleo).upload("manual.zip", nil).wants(t, 403)
+}
+
+// A zip whose numbers made the host panic once is refused in place like any other.
+func TestPanicZipIsRefusedInPlace(t *testing.T) {
+	s := newSite(t)
+	data, err := os.ReadFile("../module/zipfile/testdata/panic.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.as(ann)
+	b.get("/admin/modules")
+	b.upload("panic.zip", data).wants(t, 422).says(t, "The zip says two different things about assets/y", "Choose File")
+}
+
+func TestANameThatMixesScriptsIsWarnedOfAtTheReview(t *testing.T) {
+	s := newSite(t)
+	head := append([]byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00"), make([]byte, 44)...)
+	if runtime.GOARCH == "arm64" {
+		head[18] = 0xb7
+	}
+	files := map[string]string{
+		"bin/m": string(head), "languages/en.json": "{}",
+		"module.json": `{ "id": "mixed", "name": "S\u0430mple", "version": "1.0.0", "author": "\u0391cme",
+			"requires": { "host": ">=3.1.0", "protocol": 1 }, "executables": { "` + runtime.GOOS + "/" + runtime.GOARCH + `": "bin/m" } }`,
+	}
+	sums := ""
+	for name, text := range files {
+		sums += fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte(text)), name)
+	}
+	files["SHA256SUMS"] = sums
+	b := s.as(ann)
+	b.get("/admin/modules")
+	review := b.upload("mixed.zip", zipOf(t, files)).wants(t, 303).Header.Get("Location")
+	checkPage(t, b.get(review).wants(t, 200)).says(t, "The module&#39;s name, “S\u0430mple”, mixes letters of several scripts (Cyrillic, Latin)",
+		"The author&#39;s name, “\u0391cme”, mixes letters of several scripts (Greek, Latin)", ">Install</button>")
 }
 
 func TestAModuleIsReviewedInstalledAndUninstalled(t *testing.T) {

@@ -133,6 +133,9 @@ func (v *visit) showReview(r module.Review, cause error) error {
 // reviewWarnings are what should make an administrator pause.
 func (v *visit) reviewWarnings(r module.Review) []string {
 	var lines []string
+	for i := range r.Warnings {
+		lines = append(lines, v.sentence(&r.Warnings[i]))
+	}
 	if r.SignerChanged {
 		lines = append(lines, v.text("signer_changed", "Name", r.InstalledSigner.Name))
 	}
