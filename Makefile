@@ -2,6 +2,7 @@
 #
 #   make run       build, then a demo with example people on a local address
 #   make test      every test (RACE=1 with the race detector, TESTFLAGS=-v and the like)
+#   make fuzz      what reads strangers' bytes, each for its time (FUZZTIME=10m for all, FUZZ=package:Target for one)
 #   make bench     the table of what is how fast, against others in the same run (QUICK=1 for a look; MICRO=1 for Go's benchmarks)
 #   make build     bin/understudy, and the modules we ship as dist/*.zip (RELEASE=1: for every platform)
 #   make package   the Debian package, in dist/ (RELEASE=1: for both processors)
@@ -20,7 +21,7 @@ HERE      := $(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)
 PLATFORMS ?= $(if $(RELEASE),linux/amd64 linux/arm64 darwin/arm64 windows/amd64,$(HERE))
 PACKED    := dist/build/impersonation
 
-.PHONY: run test bench build understudy impersonation package verify lint fmt generate assets
+.PHONY: run test fuzz bench build understudy impersonation package verify lint fmt generate assets
 
 run: build
 	bin/understudy demo
@@ -33,6 +34,17 @@ UNWATCHED := $(foreach p,modernc.org/sqlite/lib compress/flate golang.org/x/cryp
 
 test: assets
 	$(if $(RACE),GORACE=no_huge_pages_for_shadow=0) $(GO) test $(if $(RACE),-race $(UNWATCHED)) $(TESTFLAGS) ./...
+
+# package:Target:time, one after the other. A crasher is printed, and kept in the package's testdata/fuzz.
+FUZZ ?= \
+	host/internal/module/zipfile:FuzzDirectory:60s \
+	host/internal/module/zipfile:FuzzNumbers:10s \
+	sdk/manifest:FuzzParse:5s \
+	sdk/manifest:FuzzTexts:5s
+
+fuzz:
+	@set -e; for f in $(FUZZ); do package=$${f%%:*} rest=$${f#*:}; target=$${rest%%:*} time=$${rest#"$${rest%%:*}"}; time=$${time#:}; \
+		set -x; $(GO) test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime "$(or $(FUZZTIME),$${time:-60s})"; { set +x; } 2>/dev/null; done
 
 # The baselines bring dependencies of their own, in bench/; what can't be installed is said in the table.
 bench: assets

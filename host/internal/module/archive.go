@@ -74,6 +74,8 @@ var entryRules = map[zipfile.Fault]string{
 	zipfile.Encrypted:   "encrypted",
 	zipfile.Method:      "compression",
 	zipfile.Size:        "size",
+	zipfile.Link:        "link",
+	zipfile.Kind:        "folder",
 	zipfile.Extra:       "extra",
 	zipfile.OtherName:   "unicode",
 	zipfile.Unmarked:    "unmarked",

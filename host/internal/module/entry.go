@@ -94,49 +94,20 @@ func badEntry(name, rule string) *crm.Error {
 // checkEntry holds the rules on a single entry.
 func checkEntry(f *zipfile.File) error {
 	switch {
-	case isSpecial(f):
-		return badEntry(f.Name, "link")
 	case f.Size > maxFile:
 		return badEntry(f.Name, "too_big")
 	case f.Size > ratioFrom && f.Size/max(f.Packed, 1) > maxRatio:
 		return badEntry(f.Name, "ratio")
 	}
-	name, folder := strings.CutSuffix(f.Name, "/")
-	if rule := checkName(name); rule != "" && !(junk(f.Name) && slices.Contains(rulesOnLength, rule)) {
-		return badEntry(f.Name, rule)
+	rule := checkName(strings.TrimSuffix(f.Name, "/"))
+	if rule == "" || (junk(f.Name) && slices.Contains(rulesOnLength, rule)) {
+		return nil
 	}
-	if posesAsOther(f, folder) || (folder && f.Size > 0) {
-		return badEntry(f.Name, "folder")
-	}
-	return nil
+	return badEntry(f.Name, rule)
 }
 
 // rulesOnLength don't count for junk: macOS makes the paths of its own longer than ours.
 var rulesOnLength = []string{"long", "deep"}
-
-// The kinds of files there are, as Unix has them in the upper half of a zip's attributes. Some
-// programs look at them whatever system the file is said to come from.
-const (
-	unixKind    = 0o170000 << 16
-	unixFolder  = 0o040000 << 16
-	unixRegular = 0o100000 << 16
-	dosFolder   = 0x10
-	dosLabel    = 0x08
-)
-
-// isSpecial tells what is neither a file nor a folder: a link, a device, the label of a disk.
-func isSpecial(f *zipfile.File) bool {
-	kind := f.Attrs & unixKind
-	return (kind != 0 && kind != unixRegular && kind != unixFolder) || f.Attrs&dosLabel != 0
-}
-
-// posesAsOther tells a file whose attributes are a folder's, and a folder whose attributes are a file's.
-func posesAsOther(f *zipfile.File, folder bool) bool {
-	if folder {
-		return f.Attrs&unixKind == unixRegular
-	}
-	return f.Attrs&unixKind == unixFolder || f.Attrs&dosFolder != 0
-}
 
 func (e entry) bytes() ([]byte, error) {
 	var out bytes.Buffer

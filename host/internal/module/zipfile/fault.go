@@ -26,6 +26,8 @@ const (
 	Encrypted   Fault = "encrypted"    //
 	Method      Fault = "method"       // neither stored nor deflated as every program can read it
 	Size        Fault = "size"         // whole content that isn't as long as is said
+	Link        Fault = "link"         // a link, a device or a disk's label
+	Kind        Fault = "kind"         // a folder by its name and a file by its attributes, or the reverse
 	Extra       Fault = "extra"        // an extra field that doesn't parse or isn't on the list of those read
 	OtherName   Fault = "other_name"   // the Unicode path is another than the name
 	Unmarked    Fault = "unmarked"     // a name beyond ASCII without the mark of UTF-8
@@ -37,7 +39,7 @@ const (
 func Faults() []Fault {
 	return []Fault{
 		Damaged, Before, After, Joined, Gap, Overlap, Numbers, Comment, Zip64, TooMany, ListTooLong,
-		Differs, Encrypted, Method, Size, Extra, OtherName, Unmarked, Unreadable, NamedBefore,
+		Differs, Encrypted, Method, Size, Link, Kind, Extra, OtherName, Unmarked, Unreadable, NamedBefore,
 	}
 }
 

@@ -256,6 +256,20 @@ func TestMethodsAndFlagsAreThoseEveryProgramReads(t *testing.T) {
 	refused(t, "version", one(shaped{name: "a", content: "x", needed: 51}), Method)
 }
 
+// Some programs make of attributes what no name and no content says.
+func TestAttributesMakeNothingButFilesAndFolders(t *testing.T) {
+	for _, attrs := range []uint32{0o120777 << 16, 0o010644 << 16, 0o060644 << 16, 0o020644 << 16, 0o140644 << 16, 0x08, ones32} {
+		refused(t, "special", one(shaped{name: "a", content: "x", attrs: attrs}), Link)
+		refused(t, "special", one(shaped{name: "a/", attrs: attrs}), Link)
+	}
+	for _, attrs := range []uint32{0o040755 << 16, 0x10} {
+		refused(t, "a file that is a folder", one(shaped{name: "a", content: "x", attrs: attrs}), Kind)
+	}
+	refused(t, "what Info-ZIP takes from a pipe, as a pipe", file(t, "infozip-from-a-pipe.zip"), Link)
+	refused(t, "a folder that is a file", one(shaped{name: "a/", attrs: 0o100644 << 16}), Kind)
+	refused(t, "a folder with content", one(shaped{name: "a/", content: "x"}), Kind)
+}
+
 // Who reads forward takes stored content to end where its descriptor seems to be.
 func TestStoredContentMayNotHoldItsOwnDescriptor(t *testing.T) {
 	text := "stored"

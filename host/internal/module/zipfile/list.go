@@ -112,6 +112,10 @@ func (f *File) checkListed() error {
 		return f.fault(Method, "method %d", f.Method)
 	case f.Method == Stored && f.Packed != f.Size:
 		return f.fault(Size, "stored, %d bytes take %d", f.Size, f.Packed)
+	case f.isSpecial():
+		return f.fault(Link, "attributes %#x", f.Attrs)
+	case f.poses():
+		return f.fault(Kind, "attributes %#x, %d bytes", f.Attrs, f.Size)
 	case f.Name == "" || !utf8.ValidString(f.Name) || strings.ContainsRune(f.Name, '\\') ||
 		strings.ContainsFunc(f.Name, unicode.IsControl):
 		return f.fault(Unreadable, "its name can't be read")
@@ -119,4 +123,28 @@ func (f *File) checkListed() error {
 		return f.fault(Unmarked, "some programs read its name by another table of characters")
 	}
 	return nil
+}
+
+// The kinds of files there are, as Unix has them in the upper half of the attributes. Some programs
+// look at them whatever system the file is said to come from.
+const (
+	unixKind    = 0o170000 << 16
+	unixFolder  = 0o040000 << 16
+	unixRegular = 0o100000 << 16
+	dosFolder   = 0x10
+	dosLabel    = 0x08
+)
+
+// isSpecial tells what is neither a file nor a folder: a link, a device, the label of a disk.
+func (f *File) isSpecial() bool {
+	kind := f.Attrs & unixKind
+	return (kind != 0 && kind != unixRegular && kind != unixFolder) || f.Attrs&dosLabel != 0
+}
+
+// poses tells a file whose attributes are a folder's, and a folder with a file's attributes or content.
+func (f *File) poses() bool {
+	if strings.HasSuffix(f.Name, "/") {
+		return f.Attrs&unixKind == unixRegular || f.Size > 0
+	}
+	return f.Attrs&unixKind == unixFolder || f.Attrs&dosFolder != 0
 }

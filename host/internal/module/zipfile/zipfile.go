@@ -6,10 +6,11 @@
 //
 // The files fill the zip from its first byte to the list, the list fills it to the records at the
 // end, and the end record with its comment ends where the bytes end. Each file stands in the list
-// once, and its local header and its descriptor say what the list says. Content is stored or deflated;
-// it is as long as the list says, has that CRC-32, and nothing follows it. Every number is compared with the
-// bytes there are, and what isn't described here is refused. README's "Write a module" tells authors
-// the same in short.
+// once, and its local header and its descriptor say what the list says. A name that ends in a slash is
+// an empty folder's, any other a plain file's, and the attributes don't gainsay that. Content is
+// stored or deflated; it is as long as the list says, has that CRC-32, and nothing follows it. Every
+// number is compared with the bytes there are, and what isn't described here is refused. README's
+// "Write a module" tells authors the same in short.
 //
 // It is the only reader: content is inflated from the bytes that were checked here, and not by a
 // second reader that would look for them again in its own way.
