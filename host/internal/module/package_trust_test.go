@@ -51,7 +51,9 @@ func TestAUnicodePathThatNamesAnotherFileIsRefused(t *testing.T) {
 		head := binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(nil, 0x7075), uint16(len(field)))
 		return append(head, field...)
 	}
-	for says, want := range map[string]string{"bin/sample": "", "bin/other": "module_bad_entry_unicode", "../bin/sample": "module_bad_entry_unicode"} {
+	for says, want := range map[string]string{
+		"bin/sample": "", "bin/other": "module_bad_entry_unicode", "../bin/sample": "module_bad_entry_unicode",
+	} {
 		_, key := opened(t, says, changed(func(f *forgery) { f.file("bin/sample").list.extra = path(says) }))
 		if key != want && key != "module_wrong_platform" {
 			t.Errorf("%s: %q, want %q", says, key, want)
@@ -159,11 +161,11 @@ func TestAByteOrderMarkIsAcceptedInEveryJSONFile(t *testing.T) {
 		t.Errorf("%v %v", messages, err)
 	}
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "fr.json"), []byte(mark+`{"item": "Exemple"}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "de.json"), []byte(mark+`{"item": "Muster"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	layer := readLanguageFolder(os.DirFS(folder), ".", func(file string, err error) { t.Error(file, err) })
-	if layer["fr"]["item"] != "Exemple" {
+	if layer["de"]["item"] != "Muster" {
 		t.Errorf("beside a module: %v", layer)
 	}
 }
@@ -193,10 +195,12 @@ func TestPackTakesByteOrderMarksAway(t *testing.T) {
 			t.Errorf("%s has one", name)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(folder, "languages", "es.json"), []byte(`{"a": "b", "a": "c"}`), 0o600); err != nil {
+	twice := []byte(`{"a": "b", "a": "c"}`)
+	if err := os.WriteFile(filepath.Join(folder, "languages", "es.json"), twice, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Pack(folder, &out, nil); err == nil || !strings.Contains(err.Error(), "languages/es.json: a: is given twice") {
+	err = Pack(folder, &out, nil)
+	if err == nil || !strings.Contains(err.Error(), "languages/es.json: a: is given twice") {
 		t.Errorf("packed what no installer takes: %v", err)
 	}
 }
@@ -213,7 +217,8 @@ func TestALanguageFileThatCanBeReadInTwoWaysIsRefusedWithItsKey(t *testing.T) {
 		`{"item": "\ud83d broken"}`:       "item: holds the character U+FFFD",
 		strings.Repeat(`{"item":`, 1_000): "nested too deep",
 	} {
-		_, err := readBundle("sample.zip", zipOf(t, small(func(files map[string]string) { files["languages/en.json"] = text })))
+		files := small(func(files map[string]string) { files["languages/en.json"] = text })
+		_, err := readBundle("sample.zip", zipOf(t, files))
 		wantKey(t, err, crm.Invalid, "module_language_invalid")
 		if detail, _ := asProblem(err).Args["Detail"].(string); !strings.Contains(detail, says) {
 			t.Errorf("%.30q: %q, want %q", text, detail, says)

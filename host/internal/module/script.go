@@ -48,7 +48,8 @@ func mixedScripts(text string) []string {
 		}
 	}
 	scripts := slices.Sorted(maps.Keys(found))
-	if len(scripts) < 2 || (len(scripts) == 2 && found["Latin"] && slices.ContainsFunc(apart, func(s string) bool { return found[s] })) {
+	beside := slices.ContainsFunc(apart, func(s string) bool { return found[s] })
+	if len(scripts) < 2 || (len(scripts) == 2 && found["Latin"] && beside) {
 		return nil
 	}
 	for _, together := range writtenTogether {

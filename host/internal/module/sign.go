@@ -122,8 +122,8 @@ func copyPacked(w *zip.Writer, f *zipfile.File) error {
 	const utf8 = 0x800
 	h := &zip.FileHeader{
 		Name: f.Name, Method: f.Method, CRC32: f.CRC32, CompressedSize64: f.Packed, UncompressedSize64: f.Size,
-		CreatorVersion: f.MadeBy, ExternalAttrs: f.Attrs, ModifiedDate: f.Date, ModifiedTime: f.Time,
-		Comment: f.Comment, Extra: f.Extra,
+		CreatorVersion: f.MadeBy, ExternalAttrs: f.Attrs, Comment: f.Comment, Extra: f.Extra,
+		ModifiedDate: f.Date, ModifiedTime: f.Time, //nolint:staticcheck // CreateRaw writes no others
 	}
 	if f.IsUTF8() {
 		h.Flags = utf8

@@ -15,6 +15,12 @@ const maxMisstated = 128 << 20
 // inflaters are used again: making one costs more than reading a small file.
 var inflaters sync.Pool
 
+// inflater is what flate.NewReader promises to return.
+type inflater interface {
+	io.Reader
+	flate.Resetter
+}
+
 // unpacking reads content; nothing of the packed bytes is taken beyond where it ends.
 type unpacking struct {
 	io.Reader
@@ -26,13 +32,15 @@ func (f *File) unpack() (u unpacking, done func()) {
 	if f.Method == Stored {
 		return unpacking{packed, packed}, func() {}
 	}
-	inflater, ok := inflaters.Get().(io.ReadCloser)
-	if !ok {
-		inflater = flate.NewReader(packed)
-	} else if err := inflater.(flate.Resetter).Reset(packed, nil); err != nil {
-		inflater = flate.NewReader(packed)
+	used, ok := inflaters.Get().(inflater)
+	if !ok || used.Reset(packed, nil) != nil {
+		fresh := flate.NewReader(packed)
+		used, ok = fresh.(inflater)
+		if !ok {
+			return unpacking{fresh, packed}, func() {}
+		}
 	}
-	return unpacking{inflater, packed}, func() { inflaters.Put(inflater) }
+	return unpacking{used, packed}, func() { inflaters.Put(used) }
 }
 
 // CopyTo writes the whole content. It writes no more than one byte beyond the size that is said, and

@@ -12,7 +12,11 @@ func FuzzDirectory(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, name := range append(files, "testdata/panic.zip", "testdata/node-archiver-wide.zip", "testdata/infozip-from-a-pipe.zip") {
+	others, err := filepath.Glob("testdata/*.zip")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range append(files, others...) {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)

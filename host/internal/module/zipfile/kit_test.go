@@ -58,7 +58,8 @@ func part(id uint16, data string) []byte {
 
 // unicodePath is the extra field by which Info-ZIP and WinRAR say a name once more.
 func unicodePath(of, says string) []byte {
-	return part(extraUnicodePath, "\x01"+string(binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(of))))+says)
+	crc := binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(of)))
+	return part(extraUnicodePath, "\x01"+string(crc)+says)
 }
 
 // make writes the zip.

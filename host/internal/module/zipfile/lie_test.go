@@ -119,8 +119,8 @@ func TestBytesBeforeOrAfterAreRefused(t *testing.T) {
 func TestLyingDiskNumbersAreRefused(t *testing.T) {
 	wide := shapes()[len(shapes())-1]
 	for _, what := range []string{
-		"disk", "list's disk", "files here", "listed disk", "zip64 disk", "zip64 list's disk", "zip64 files here", "locator disk",
-		"locator disks",
+		"disk", "list's disk", "files here", "listed disk", "zip64 disk", "zip64 list's disk", "zip64 files here",
+		"locator disk", "locator disks",
 	} {
 		for _, value := range []uint64{7, 1 << 8} {
 			m := wide.make()
@@ -208,7 +208,8 @@ func TestFilesThatShareBytesAreRefused(t *testing.T) {
 
 func TestANameThatReadersReadDifferentlyIsRefused(t *testing.T) {
 	for name, want := range map[string]Fault{
-		"a\x00b": Unreadable, "a\nb": Unreadable, "\x7f": Unreadable, `a\b`: Unreadable, "a\xff": Unreadable, "": Unreadable, "a\u0085": Unreadable,
+		"a\x00b": Unreadable, "a\nb": Unreadable, "\x7f": Unreadable, `a\b`: Unreadable, "a\xff": Unreadable,
+		"": Unreadable, "a\u0085": Unreadable,
 	} {
 		refused(t, name, one(shaped{name: name, content: "x"}), want)
 	}
@@ -243,7 +244,8 @@ func TestExtraFieldsAreThoseOfTheListAndParse(t *testing.T) {
 
 func TestMethodsAndFlagsAreThoseEveryProgramReads(t *testing.T) {
 	for flags, want := range map[uint16]Fault{
-		0x1: Encrypted, 0x40: Encrypted, 0x2000: Encrypted, 0x10: Method, 0x20: Method, 0x80: Method, 0x1000: Method, 0x8000: Method,
+		0x1: Encrypted, 0x40: Encrypted, 0x2000: Encrypted,
+		0x10: Method, 0x20: Method, 0x80: Method, 0x1000: Method, 0x8000: Method,
 	} {
 		refused(t, "flags", one(shaped{name: "a", content: "x", flags: flags}), want)
 	}
@@ -258,7 +260,9 @@ func TestMethodsAndFlagsAreThoseEveryProgramReads(t *testing.T) {
 
 // Some programs make of attributes what no name and no content says.
 func TestAttributesMakeNothingButFilesAndFolders(t *testing.T) {
-	for _, attrs := range []uint32{0o120777 << 16, 0o010644 << 16, 0o060644 << 16, 0o020644 << 16, 0o140644 << 16, 0x08, ones32} {
+	for _, attrs := range []uint32{
+		0o120777 << 16, 0o010644 << 16, 0o060644 << 16, 0o020644 << 16, 0o140644 << 16, 0x08, ones32,
+	} {
 		refused(t, "special", one(shaped{name: "a", content: "x", attrs: attrs}), Link)
 		refused(t, "special", one(shaped{name: "a/", attrs: attrs}), Link)
 	}
@@ -284,13 +288,15 @@ func TestStoredContentMayNotHoldItsOwnDescriptor(t *testing.T) {
 func TestACommentThatReadsLikeAZipIsRefused(t *testing.T) {
 	s := shapes()[1]
 	for _, comment := range []string{
-		endMark, "x" + endMark, endMark + strings.Repeat("\x00", 18), locatorMark + strings.Repeat("\x00", 16), listMark, localMark, "PK\x05\x05",
+		endMark, "x" + endMark, endMark + strings.Repeat("\x00", 18), locatorMark + strings.Repeat("\x00", 16),
+		listMark, localMark, "PK\x05\x05",
 		string(shapes()[2].make().data), "\x05\x06" + strings.Repeat("\x00", 0x4b50-2), // it begins in the comment's length
 	} {
 		s.comment = comment
 		refused(t, comment[:2], s.make().data, Comment, Damaged)
 	}
-	for _, comment := range []string{"PK and Co.", "4f5a1c0e4f5a1c0e4f5a1c0e4f5a1c0e4f5a1c0e", strings.Repeat("x", ones16)} {
+	const commit = "4f5a1c0e4f5a1c0e4f5a1c0e4f5a1c0e4f5a1c0e" // as git archive writes it
+	for _, comment := range []string{"PK and Co.", commit, strings.Repeat("x", ones16)} {
 		s.comment = comment
 		a, err := Read(s.make().data, testLimits, nil)
 		if err != nil || a.Comment != comment {

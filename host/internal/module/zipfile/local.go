@@ -123,12 +123,11 @@ func (f *File) readBehind(bytesBehind []byte, wide bool) error {
 	if marked {
 		c.take(len(descriptorMark))
 	}
-	crc, packed, unpacked := c.u32(), uint64(0), uint64(0)
+	number := func() uint64 { return uint64(c.u32()) }
 	if wide {
-		packed, unpacked = c.u64(), c.u64()
-	} else {
-		packed, unpacked = uint64(c.u32()), uint64(c.u32())
+		number = c.u64
 	}
+	crc, packed, unpacked := c.u32(), number(), number()
 	if c.short || crc != f.CRC32 || packed != f.Packed || unpacked != f.Size {
 		return f.fault(Differs, "its descriptor says other than the list")
 	}

@@ -11,7 +11,8 @@ import (
 func values(r *rand.Rand, m *made, f field) []uint64 {
 	was, most := m.value(f), uint64(1)<<(8*f.width-1)<<1-1
 	return []uint64{
-		0, 1, was + 1, was - 1, most, most - 1, ones16, ones32, uint64(len(m.data)), r.Uint64(), r.Uint64N(uint64(len(m.data))),
+		0, 1, was + 1, was - 1, most, most - 1, ones16, ones32, uint64(len(m.data)),
+		r.Uint64(), r.Uint64N(uint64(len(m.data))),
 	}
 }
 
@@ -98,8 +99,8 @@ func TestSeveralNumbersThatLieAlikeAreNotBelieved(t *testing.T) {
 
 // harmlessNumbers are those that no reader finds a file, a name or content by.
 var harmlessNumbers = map[string]bool{
-	"local time": true, "local date": true, "listed time": true, "listed date": true, "made by": true, "internal attributes": true,
-	"attributes": true, "zip64 made by": true,
+	"local time": true, "local date": true, "listed time": true, "listed date": true,
+	"made by": true, "zip64 made by": true, "internal attributes": true, "attributes": true,
 }
 
 // checkedForRange are those of which some values are as good as others.

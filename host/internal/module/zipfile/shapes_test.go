@@ -16,9 +16,12 @@ func shapes() []shape {
 	const json, text = `{"id": "sample"}`, "the same words, and the same words, and the same words again"
 	return []shape{
 		{name: "nothing"},
-		{name: "stored", files: []shaped{{name: "module.json", content: json}, {name: "bin/sample", content: text}, {name: "empty"}}},
+		{name: "stored", files: []shaped{
+			{name: "module.json", content: json}, {name: "bin/sample", content: text}, {name: "empty"},
+		}},
 		{name: "Windows Explorer", files: []shaped{
-			{name: "bin/", attrs: 0x10}, {name: "bin/sample", content: text, deflated: true, attrs: 0x20},
+			{name: "bin/", attrs: 0x10},
+			{name: "bin/sample", content: text, deflated: true, attrs: 0x20},
 			{name: "module.json", content: json, deflated: true, attrs: 0x20},
 		}},
 		{name: "Go", files: []shaped{
@@ -32,7 +35,10 @@ func shapes() []shape {
 			{name: "bin/sample", content: text, deflated: true, descriptor: unmarked},
 		}},
 		{name: "Info-ZIP", comment: "from a shell", files: []shaped{
-			{name: "bin/", attrs: 0o40755<<16 | 0x10, needed: 10, extra: []byte(times + owner), listedExtra: []byte(timesList + owner)},
+			{
+				name: "bin/", attrs: 0o40755<<16 | 0x10, needed: 10,
+				extra: []byte(times + owner), listedExtra: []byte(timesList + owner),
+			},
 			{
 				name: "module.json", content: json, attrs: 0o100644 << 16, needed: 10,
 				extra: []byte(times + owner), listedExtra: []byte(timesList + owner),
