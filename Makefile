@@ -38,13 +38,14 @@ test: assets
 # package:Target:time, one after the other. A crasher is printed, and kept in the package's testdata/fuzz.
 FUZZ ?= \
 	host/internal/module/zipfile:FuzzDirectory:60s \
+	host/internal/module/fragment:FuzzFragment:20s \
 	host/internal/module/zipfile:FuzzNumbers:10s \
 	sdk/manifest:FuzzParse:5s \
 	sdk/manifest:FuzzTexts:5s
 
 fuzz:
 	@set -e; for f in $(FUZZ); do package=$${f%%:*} rest=$${f#*:}; target=$${rest%%:*} time=$${rest#"$${rest%%:*}"}; time=$${time#:}; \
-		set -x; $(GO) test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime "$(or $(FUZZTIME),$${time:-60s})"; { set +x; } 2>/dev/null; done
+		set -x; $(GO) test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzzminimizetime 100x -fuzztime "$(or $(FUZZTIME),$${time:-60s})"; { set +x; } 2>/dev/null; done
 
 # The baselines bring dependencies of their own, in bench/; what can't be installed is said in the table.
 bench: assets
