@@ -32,8 +32,9 @@ run: build
 # Its notes on memory lie in large pages, or half of the time would be page faults.
 UNWATCHED := $(foreach p,modernc.org/sqlite/lib compress/flate golang.org/x/crypto/...,'-gcflags=$(p)=-race=false')
 
+# -timeout ends a test that hangs, and is far from what a slow and busy machine takes.
 test: assets
-	$(if $(RACE),GORACE=no_huge_pages_for_shadow=0) $(GO) test $(if $(RACE),-race $(UNWATCHED)) $(TESTFLAGS) ./...
+	$(if $(RACE),GORACE=no_huge_pages_for_shadow=0) $(GO) test -timeout 40m $(if $(RACE),-race $(UNWATCHED)) $(TESTFLAGS) ./...
 
 # package:Target:time, one after the other. A crasher is printed, and kept in the package's testdata/fuzz.
 FUZZ ?= \

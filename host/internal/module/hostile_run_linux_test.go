@@ -43,6 +43,9 @@ func TestAHostilePageHurtsNobody(t *testing.T) {
 			if _, text, err := s.page("/ok"); err != nil || text != "<p>fine</p>" {
 				t.Fatalf("before: %q %v", text, err) // and the circuit is closed
 			}
+			if attack.key == "module_call_timeout" {
+				defer s.hasty()()
+			}
 			_, _, err := s.page(attack.path)
 			if crm.KeyOf(err) != attack.key {
 				t.Errorf("got %v, want %s", err, attack.key)
@@ -92,21 +95,28 @@ func TestAHostileDeciderDecidesNothing(t *testing.T) {
 	} {
 		t.Run(attack, func(t *testing.T) {
 			s.t = t
+			defer s.leave()
 			if err := s.enter(attack, `[{ "name": "session.switch", "why": "To decide." }]`); err != nil {
 				t.Fatal(err)
+			}
+			if strings.HasSuffix(attack, "-hang") {
+				defer s.hasty()()
 			}
 			_, err := s.m.DecideSwitch(t.Context(), s.question())
 			wantKey(t, err, crm.Unavailable, "switch_module_silent")
 			s.said(logged)
 			s.unhurt()
-			s.leave()
 		})
 	}
 	for attack, logged := range map[string]string{"validate-hang": "validate settings: ", "validate-garbage": "validate settings: ", "changed-hang": "settings changed: "} {
 		t.Run(attack, func(t *testing.T) {
 			s.t = t
+			defer s.leave()
 			if err := s.enter(attack, ""); err != nil {
 				t.Fatal(err)
+			}
+			if strings.HasSuffix(attack, "-hang") {
+				defer s.hasty()()
 			}
 			err := s.m.SaveSettings(t.Context(), s.ann.Who(), "rogue", map[string]string{"closed": "true"})
 			if saved := s.m.SettingsValues(t.Context(), "rogue")["closed"] == "true"; saved != (err == nil) {
@@ -114,7 +124,6 @@ func TestAHostileDeciderDecidesNothing(t *testing.T) {
 			}
 			s.said(logged)
 			s.unhurt()
-			s.leave()
 		})
 	}
 }
@@ -186,6 +195,7 @@ func TestAServingModuleIsHeldToItsSandbox(t *testing.T) {
 	} {
 		t.Run(attack.name, func(t *testing.T) {
 			s.t = t
+			defer s.leave()
 			if err := s.enter("", ""); err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +219,6 @@ func TestAServingModuleIsHeldToItsSandbox(t *testing.T) {
 				t.Errorf("the database holds %q, %v", text, err)
 			}
 			s.unhurt()
-			s.leave()
 		})
 	}
 }
@@ -234,24 +243,26 @@ func TestAHostileModulesEndHurtsNobody(t *testing.T) {
 			}
 		}, "it has kept a processor busy"},
 		{"is silent when its health is asked for", "health-hang", func() {
+			s.hasty()
 			u := s.m.known("rogue")
 			for r := u.current.Load(); u.current.Load() == r; {
 				u.lookAfter(s.t.Context(), r)
 			}
 		}, "it does not answer any more; ending its process"},
 		{"never lets itself be deactivated", "deactivate-hang", func() {
+			s.hasty()
 			promptly(t, "deactivate", func() { _ = s.m.Deactivate(s.t.Context(), s.ann.Who(), "rogue") })
 		}, "deactivate: "},
 	} {
 		t.Run(attack.name, func(t *testing.T) {
 			s.t = t
+			defer s.leave()
 			if err := s.enter(attack.mode, ""); err != nil {
 				t.Fatal(err)
 			}
 			attack.do()
 			s.said(attack.logged)
 			s.unhurt()
-			s.leave()
 		})
 	}
 }

@@ -161,11 +161,13 @@ func rawZipIn(t testing.TB, memory []byte, change func(*zip.Writer)) []byte {
 	return out.Bytes()
 }
 
-// quick are waits short enough for tests, and long enough for a busy machine.
+// quick are waits short enough for tests. What the host waits for as long as a module works is long:
+// a busy machine loses to no deadline, and a test of one sets it.
 func quick() timing {
 	t := usualTiming()
+	t.start, t.firstStart, t.lifecycle, t.page, t.idle, t.healthLimit = time.Minute, time.Minute, time.Minute, time.Minute, time.Minute, time.Minute
 	t.poll, t.health, t.flush, t.backoff = 20*time.Millisecond, time.Hour, 20*time.Millisecond, 20*time.Millisecond
-	t.maxCrashes, t.others = 100, 20*time.Second
+	t.maxCrashes, t.others, t.hook = 100, time.Minute, time.Minute
 	return t
 }
 
@@ -217,7 +219,7 @@ func newStage(t testing.TB, change func(*timing)) *stage {
 }
 
 func (s *stage) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := s.m.Stop(ctx); err != nil {
 		s.t.Errorf("stop: %v", err)
@@ -328,12 +330,26 @@ func (s *stage) pid(id string) int {
 // eventually polls until a condition holds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !holds() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never came true: %s", what)
 		}
 		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// promptly runs something that must not take for ever.
+func promptly(t *testing.T, what string, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); do() }()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		t.Fatalf("%s hangs", what)
 	}
 }
 
