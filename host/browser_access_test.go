@@ -203,7 +203,7 @@ func (p *person) inspect(t *testing.T, place place, name string) {
 	pictures(p.Browser, name+"-light")
 	p.report(t, name+", light", p.Axe())
 	p.ColorScheme("dark")
-	hosttest.Eventually(t, p.Patience, name+" follows the machine into the dark", func() bool {
+	hosttest.Eventually(t, name+" follows the machine into the dark", func() bool {
 		var dark bool
 		p.Eval(`(!document.querySelector('link[href*=tabler]') || document.documentElement.dataset.bsTheme === 'dark') && document.getAnimations().length === 0`, &dark)
 		return dark

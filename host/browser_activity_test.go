@@ -42,7 +42,7 @@ func TestTheActivityLogTellsWhoActedAsWhom(t *testing.T) {
 
 	// What is searched for while typing is what goes into the file.
 	p.Fill("Search the log", "+44")
-	hosttest.Eventually(t, p.Patience, "only one row is left", func() bool { return len(p.Names("row")) == 2 })
+	hosttest.Eventually(t, "only one row is left", func() bool { return len(p.Names("row")) == 2 })
 	var sent string
 	p.Eval(`(() => { const f = document.querySelector('form[action$="/admin/activity/export"]'); return new URLSearchParams(new FormData(f)).toString() })()`, &sent)
 	if !strings.Contains(sent, "q=") || !strings.Contains(sent, "switch=") {
@@ -51,12 +51,12 @@ func TestTheActivityLogTellsWhoActedAsWhom(t *testing.T) {
 	p.SeeRole("button", "Export these entries (JSON)")
 
 	// By keyboard alone.
-	hosttest.Eventually(t, p.Patience, "the list stays as it is, the search having had its delay", func() (settled bool) {
+	hosttest.Eventually(t, "the list stays as it is, the search having had its delay", func() (settled bool) {
 		p.Eval(`(() => { const b = document.querySelector('button[value="csv"]'); b.since ??= performance.now(); b.focus(); return performance.now() - b.since > 600 })()`, &settled)
 		return settled
 	})
 	p.Press("Enter")
-	hosttest.Eventually(t, p.Patience, "the export is recorded", func() bool {
+	hosttest.Eventually(t, "the export is recorded", func() bool {
 		return strings.Contains(c.get("/admin/activity?action=activity_exported").text(), "entries: 1")
 	})
 }

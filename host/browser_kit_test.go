@@ -210,7 +210,7 @@ func (p *person) accountMenu() string {
 // is waits until the page is this person's: the account menu says so.
 func (p *person) is(name string) {
 	p.t.Helper()
-	hosttest.Eventually(p.t, p.Patience, "the account menu names "+name, func() bool { return strings.Contains(p.accountMenu(), name) })
+	hosttest.Eventually(p.t, "the account menu names "+name, func() bool { return strings.Contains(p.accountMenu(), name) })
 }
 
 // self waits until the page is this person's own, and nothing is left of somebody else.

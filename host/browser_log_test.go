@@ -43,6 +43,6 @@ func TestAModulesLogIsFollowedLive(t *testing.T) {
 	}
 	p.JavaScript(false)
 	p.open("/admin/modules/impersonation/log")
-	hosttest.Eventually(t, p.Patience, "without script the switch isn't there", func() bool { return !p.HasRole("switch", "Follow") })
+	hosttest.Eventually(t, "without script the switch isn't there", func() bool { return !p.HasRole("switch", "Follow") })
 	p.See("one more")
 }

@@ -32,7 +32,7 @@ func TestKilledModulesItemsGoAndComeBack(t *testing.T) {
 	p := signedIn(t, d, ann)
 	p.bar().SeeRole("link", "Impersonate")
 	was := d.signalModule(t, syscall.SIGKILL)
-	hosttest.Eventually(t, 2*time.Second, "the process is gone", func() bool { return !hosttest.Alive(was) })
+	hosttest.Eventually(t, "the process is gone", func() bool { return !hosttest.Alive(was) })
 	p.open("/admin")
 	p.is("Ann Lee")
 	if p.bar().HasRole("link", "Impersonate") && slices.Contains(hosttest.Children(t, d.PID()), was) {
@@ -41,7 +41,7 @@ func TestKilledModulesItemsGoAndComeBack(t *testing.T) {
 	if errs := p.ConsoleErrors(); len(errs) > 0 {
 		t.Errorf("the page is hurt: %q", errs)
 	}
-	hosttest.Eventually(t, 30*time.Second, "the item is back", func() bool {
+	hosttest.Eventually(t, "the item is back", func() bool {
 		p.open("/admin")
 		return p.bar().HasRole("link", "Impersonate")
 	})
@@ -119,7 +119,7 @@ func TestStopWorksWhenTheModuleHangs(t *testing.T) {
 		c.want(c.get("/admin/customers"), http.StatusOK, "Acme Ltd")
 		c.want(c.get("/session"), http.StatusOK, "You are signed in as Ann Lee")
 		d.signalModule(t, syscall.SIGCONT)
-		hosttest.Eventually(t, 30*time.Second, "the module answers again", func() bool {
+		hosttest.Eventually(t, "the module answers again", func() bool {
 			return c.get("/admin/m/impersonation/start").Status == http.StatusOK
 		})
 	}

@@ -17,7 +17,7 @@ func TestUploadShowsProgressAndCanBeCancelled(t *testing.T) {
 	p.UploadSpeed(1 << 20)
 	p.SetFile("Choose File", hosttest.Package(t, shippedModule))
 	p.SeeRole("progressbar", "Upload")
-	hosttest.Eventually(t, p.Patience, "bytes are counted", func() bool {
+	hosttest.Eventually(t, "bytes are counted", func() bool {
 		return regexp.MustCompile(`\b[1-9]\d? %`).MatchString(p.Text("[data-progress-text]"))
 	})
 	pictures(p.Browser, "modules-upload")

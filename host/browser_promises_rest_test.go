@@ -78,7 +78,7 @@ func row18(t *testing.T, d demo, admin *person) {
 	if err := os.WriteFile(filepath.Join(folder, "fr.json"), frenchFile(t, "Cesser"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hosttest.Eventually(t, 10*time.Second, "the dropped file is in the list of languages", func() bool {
+	hosttest.Eventually(t, "the dropped file is in the list of languages", func() bool {
 		admin.open("/admin/m/impersonation/languages")
 		return slices.ContainsFunc(admin.Names("rowheader"), func(name string) bool { return strings.HasPrefix(name, "Français") })
 	})
@@ -200,7 +200,7 @@ func row20(t *testing.T, d demo, admin *person) {
 	admin.Click("button", "Install")
 	admin.moduleRow().See("Version 1.0.1 | By Understudy")
 	admin.moduleRow().SeeRole("button", "Deactivate") // it was active and asks for nothing new
-	hosttest.Eventually(t, 10*time.Second, "the new version runs", func() bool {
+	hosttest.Eventually(t, "the new version runs", func() bool {
 		admin.open("/admin")
 		return admin.bar().HasRole("link", "Impersonate")
 	})

@@ -119,7 +119,7 @@ func bannerSpeaksTheActorsLanguage(t *testing.T, d demo) {
 func focusGoesIntoTheModalAndBack(t *testing.T, d demo) {
 	p := signedIn(t, d, ann)
 	p.openModal()
-	hosttest.Eventually(t, p.Patience, "the focus is on the first field", func() bool { return p.Focused() == "User Type" })
+	hosttest.Eventually(t, "the focus is on the first field", func() bool { return p.Focused() == "User Type" })
 	for range 12 {
 		p.Press("Tab")
 		var inside bool
@@ -134,7 +134,7 @@ func focusGoesIntoTheModalAndBack(t *testing.T, d demo) {
 	}
 	p.Press("Escape")
 	p.DontSeeRole("dialog", "Impersonate")
-	hosttest.Eventually(t, p.Patience, "the focus is back", func() bool { return p.Focused() == "Impersonate" })
+	hosttest.Eventually(t, "the focus is back", func() bool { return p.Focused() == "Impersonate" })
 }
 
 // tabTo presses Tab until the element of that name has the focus.
@@ -168,7 +168,7 @@ func theWholeJourneyByKeyboardAlone(t *testing.T, d demo) {
 	p.tabTo("Impersonate")
 	p.Press("Enter")
 	p.SeeRole("dialog", "Impersonate")
-	hosttest.Eventually(t, p.Patience, "the focus is on the first field", func() bool { return p.Focused() == "User Type" })
+	hosttest.Eventually(t, "the focus is on the first field", func() bool { return p.Focused() == "User Type" })
 	p.Press("ArrowDown")
 	if got := p.dialog().Value("User Type"); got != "contact" {
 		t.Errorf("ArrowDown chose %q", got)

@@ -105,7 +105,7 @@ func (d demo) busy(t *testing.T, people []*passerby, r *rand.Rand) {
 			p.wander(ctx, d.Address, own)
 		})
 	}
-	hosttest.Eventually(t, time.Minute, "everybody is signed in", func() bool {
+	hosttest.Eventually(t, "everybody is signed in", func() bool {
 		return !slices.ContainsFunc(people, func(p *passerby) bool { return p.acts.Load() == 0 })
 	})
 	time.Sleep(time.Duration(r.Int64N(int64(60 * time.Millisecond))))

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
@@ -26,7 +25,7 @@ type logLine struct {
 func logged(t *testing.T, p *hosttest.Process, request string) logLine {
 	t.Helper()
 	var found logLine
-	hosttest.Eventually(t, 5*time.Second, "request "+request+" is logged", func() bool {
+	hosttest.Eventually(t, "request "+request+" is logged", func() bool {
 		for line := range strings.Lines(p.Output()) {
 			var l logLine
 			if json.Unmarshal([]byte(line), &l) == nil && l.Request == request && l.Msg == "request" {
@@ -98,7 +97,7 @@ func TestTheLogIsTextForPeople(t *testing.T) {
 	dir := t.TempDir()
 	p := hosttest.StartProgram(t, "serve", "--listen", "127.0.0.1:0", "--data", dir, "--modules", filepath.Join(dir, "modules"))
 	wantStatus(t, p.Address+"/admin/login", http.StatusOK)
-	hosttest.Eventually(t, 5*time.Second, "a line of text", func() bool {
+	hosttest.Eventually(t, "a line of text", func() bool {
 		return regexp.MustCompile(`level=INFO msg=request method=GET route=/admin/login status=200 ms=[0-9.]+ client=127\.0\.0\.1 request=[a-z0-9]{16}\n`).MatchString(p.Output())
 	})
 }

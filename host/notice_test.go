@@ -109,7 +109,7 @@ func TestNoMailIsLostOverAKill(t *testing.T) {
 	}
 	d.exec(t, "UPDATE mail_outbox SET due_at = 0") // the lease is over
 	p = serve()
-	hosttest.Eventually(t, 30*time.Second, "the mail is noted as sent", func() bool { n, _ := waits(); return n == 0 })
+	hosttest.Eventually(t, "the mail is noted as sent", func() bool { n, _ := waits(); return n == 0 })
 	got := office.Letters()
 	if len(got) != 2 || got[0].Header.Get("Message-ID") != got[1].Header.Get("Message-ID") || got[0].Raw != got[1].Raw {
 		t.Fatalf("letters: %+v", got)

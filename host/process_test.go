@@ -65,7 +65,7 @@ func TestStopFailsReadyzFirst(t *testing.T) {
 	if err := syscall.Kill(p.PID(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	hosttest.Eventually(t, 2*time.Second, "/readyz fails", func() bool {
+	hosttest.Eventually(t, "/readyz fails", func() bool {
 		res, err := http.Get(p.Address + "/readyz")
 		if err != nil {
 			t.Fatalf("nobody is served any more: %v", err)
@@ -101,7 +101,7 @@ func TestKilledHostLeavesNoProcess(t *testing.T) {
 	p := startDemo(t)
 	modules := hosttest.Children(t, p.PID())
 	p.Kill()
-	hosttest.Eventually(t, 2*time.Second, "every module process is gone", func() bool {
+	hosttest.Eventually(t, "every module process is gone", func() bool {
 		for _, pid := range modules {
 			if hosttest.Alive(pid) {
 				return false
@@ -130,7 +130,7 @@ func TestServeGoesOnWhereAKilledHostWas(t *testing.T) {
 func TestFirstStartPrintsAOneTimeAddress(t *testing.T) {
 	data := t.TempDir()
 	p := hosttest.StartProgram(t, "serve", "--listen", "127.0.0.1:0", "--data", data, "--modules", filepath.Join(data, "modules"))
-	hosttest.Eventually(t, 5*time.Second, "the address is printed", func() bool { return p.Setup() != "" })
+	hosttest.Eventually(t, "the address is printed", func() bool { return p.Setup() != "" })
 	wantStatus(t, p.Setup(), http.StatusOK)
 	wantStatus(t, p.Setup()+"x", http.StatusNotFound)
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
@@ -231,12 +230,12 @@ func TestAStoppingReplicaIsNotSeenThroughNginx(t *testing.T) {
 			}
 		})
 	}
-	hosttest.Eventually(t, 20*time.Second, "both are asked", func() bool { return asked.Load() > 50 })
+	hosttest.Eventually(t, "both are asked", func() bool { return asked.Load() > 50 })
 	if _, err := leaving.Stop(); err != nil {
 		t.Error(err)
 	}
 	before := asked.Load()
-	hosttest.Eventually(t, 20*time.Second, "the other goes on", func() bool { return asked.Load() > before+50 })
+	hosttest.Eventually(t, "the other goes on", func() bool { return asked.Load() > before+50 })
 	enough()
 	all.Wait()
 	if wrong.Load() > 0 {

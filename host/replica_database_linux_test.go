@@ -61,14 +61,14 @@ func (w *watcher) look() (what, wrong string) {
 }
 
 // wantAll waits until everybody has been answered this way a few times more.
-func wantAll(t *testing.T, list []*watcher, what string, limit time.Duration) {
+func wantAll(t *testing.T, list []*watcher, what string) {
 	t.Helper()
 	var began []int
 	for _, w := range list {
 		began = append(began, w.count(what))
 	}
 	for i, w := range list {
-		hosttest.Eventually(t, limit, w.subject+" sees "+what, func() bool { return w.count(what) >= began[i]+2 })
+		hosttest.Eventually(t, w.subject+" sees "+what, func() bool { return w.count(what) >= began[i]+2 })
 	}
 }
 
@@ -101,7 +101,7 @@ func (r replicas) watchers(one *hosttest.Replica) (list []*watcher, stop func())
 		wait.Wait()
 	}
 	r.t.Cleanup(stop)
-	wantAll(r.t, list, "page", 10*time.Second)
+	wantAll(r.t, list, "page")
 	return list, stop
 }
 
@@ -156,14 +156,14 @@ func TestPostgresIsRestarted(t *testing.T) {
 	}
 	for _, end := range []func(){p.Stop, p.Crash} {
 		end()
-		wantAll(t, all, "unavailable", 15*time.Second)
+		wantAll(t, all, "unavailable")
 		for _, one := range r.List {
-			hosttest.Eventually(t, 10*time.Second, one.Name+" says that it isn't ready", func() bool { return ready(t.Context(), one) == http.StatusServiceUnavailable })
+			hosttest.Eventually(t, one.Name+" says that it isn't ready", func() bool { return ready(t.Context(), one) == http.StatusServiceUnavailable })
 		}
 		p.Start()
-		wantAll(t, all, "page", 15*time.Second)
+		wantAll(t, all, "page")
 		for _, one := range r.List {
-			hosttest.Eventually(t, 10*time.Second, one.Name+" is ready", func() bool { return ready(t.Context(), one) == http.StatusOK })
+			hosttest.Eventually(t, one.Name+" is ready", func() bool { return ready(t.Context(), one) == http.StatusOK })
 		}
 	}
 	for _, stop := range stops {

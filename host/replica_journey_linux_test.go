@@ -63,7 +63,7 @@ func (c *client) setUp(r replicas) {
 	c.t.Helper()
 	form := url.Values{"name": {"Ann Lee"}, "email": {ann}, "password": {demoPassword}, "repeat": {demoPassword}}
 	for _, one := range r.List {
-		hosttest.Eventually(c.t, hosttest.Soon, "the address is printed", func() bool { return one.Setup() != "" })
+		hosttest.Eventually(c.t, "the address is printed", func() bool { return one.Setup() != "" })
 		link, err := url.Parse(one.Setup())
 		if err != nil {
 			c.t.Fatal(err)

@@ -125,7 +125,7 @@ func (k *killer) agree(list ...*hosttest.Replica) {
 	for _, one := range list {
 		var version string
 		var activated bool
-		hosttest.Eventually(k.t, hosttest.Soon, one.Name+" runs what the database says", func() bool {
+		hosttest.Eventually(k.t, one.Name+" runs what the database says", func() bool {
 			version, activated = k.installed()
 			is := runs(k.t, one, "impersonation")
 			if !activated {
@@ -277,7 +277,7 @@ func (k *killer) switches() {
 		for _, p := range people {
 			acts = append(acts, p.acts.Load())
 		}
-		hosttest.Eventually(k.t, 30*time.Second, "everybody starts and stops "+when, func() bool {
+		hosttest.Eventually(k.t, "everybody starts and stops "+when, func() bool {
 			return !slices.ContainsFunc(people, func(p *passerby) bool { return p.acts.Load() < acts[slices.Index(people, p)]+2 })
 		})
 	}

@@ -236,7 +236,7 @@ func (c *client) offers(one *hosttest.Replica) bool {
 func (r replicas) wantRunning(c *client, version string, list ...*hosttest.Replica) {
 	r.t.Helper()
 	for _, one := range list {
-		hosttest.Eventually(r.t, hosttest.Soon, fmt.Sprintf("%s runs %s", one.Name, version), func() bool {
+		hosttest.Eventually(r.t, fmt.Sprintf("%s runs %s", one.Name, version), func() bool {
 			is := runs(r.t, one, "impersonation")
 			return len(is) == 1 && strings.HasPrefix(is[0], version) && c.offers(one)
 		})

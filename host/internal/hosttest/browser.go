@@ -113,7 +113,7 @@ func (b *Browser) NewTab() *Browser {
 
 func newTab(t testing.TB, parent context.Context, options ...chromedp.ContextOption) *Browser {
 	t.Helper()
-	b := &Browser{Patience: 10 * time.Second, t: t, media: map[string]string{}, events: &events{}}
+	b := &Browser{Patience: Patience, t: t, media: map[string]string{}, events: &events{}}
 	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(b.events.note))...)
 	b.tab = ctx
 	b.events.dialogs = make(chan string, 16)

@@ -78,17 +78,26 @@ func (s *postgresServer) start() error {
 		return fmt.Errorf("open the server's log: %w", err)
 	}
 	s.running.Stdout, s.running.Stderr = journal, journal
+	started := make(chan error, 1)
 	go func() {
 		// The kernel tells a child of its parent's death when the thread that started it ends.
 		// This one is kept for as long as the server lives.
 		runtime.LockOSThread()
-		s.exited <- errors.Join(s.running.Run(), journal.Close())
+		err := s.running.Start()
+		started <- err
+		if err == nil {
+			err = s.running.Wait()
+		}
+		s.exited <- errors.Join(err, journal.Close())
 	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start postgres: %w", err)
+	}
 	return s.answers(journal.Name())
 }
 
 func (s *postgresServer) answers(journal string) error {
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(Patience)
 	for {
 		err := onServer(s.address, "SELECT 1")
 		if err == nil {

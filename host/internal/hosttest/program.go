@@ -182,8 +182,8 @@ func (p *Process) waitReady() {
 	case <-p.ready:
 	case <-p.ended:
 		p.t.Fatalf("the host ended: %v\n%s", p.err, p.Output())
-	case <-time.After(time.Minute):
-		p.t.Fatalf("the host is not ready after a minute\n%s", p.Output())
+	case <-time.After(Patience):
+		p.t.Fatalf("the host is not ready after %s\n%s", Patience, p.Output())
 	}
 }
 
@@ -254,12 +254,16 @@ func (b *syncBuffer) String() string {
 	return b.text.String()
 }
 
-// Eventually polls until it is so, and fails when it isn't within the limit.
-func Eventually(t testing.TB, limit time.Duration, what string, so func() bool) {
+// Patience is how long a test waits for what must come. It ends a test that hangs, and says nothing of
+// how long a thing may take: a slow and busy machine is far from it.
+const Patience = 2 * time.Minute
+
+// Eventually polls until it is so, and fails when it never is.
+func Eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); !so(); runtime.Gosched() {
+	for deadline := time.Now().Add(Patience); !so(); runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", limit, what)
+			t.Fatalf("not within %s: %s", Patience, what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -58,7 +58,7 @@ func (n *Proxy) answers(t testing.TB, ended <-chan struct{}) bool {
 	client := n.Client(t, "127.0.0.1")
 	client.Timeout = 5 * time.Second
 	up := false
-	Eventually(t, 15*time.Second, "nginx answers", func() bool {
+	Eventually(t, "nginx answers", func() bool {
 		select {
 		case <-ended:
 			return true

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // ReplicaHeader names the address of the replica that gave an answer of [Replicas]; several, when
@@ -91,9 +90,6 @@ func (r *Replicas) Args(t testing.TB) []string {
 	dir := t.TempDir()
 	return []string{"--database", r.Database, "--data", dir, "--modules", filepath.Join(dir, "modules")}
 }
-
-// Soon is how long a replica may take to follow what another did.
-const Soon = 5 * time.Second
 
 // OwnAddress is a host and port nobody else listens on: a loopback address of this test's own, on
 // which a program can be started anew.
