@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-crm/understudy/host/internal/e2e"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
 
@@ -14,21 +15,21 @@ import (
 // serves, with everybody signed in and modules running from the packages it holds.
 func TestABackupIsAllItTakes(t *testing.T) {
 	t.Parallel()
-	d := runDemo(t)
-	someone := signedInClient(t, d, ann)
-	wantServed := func(d demo) {
+	d := e2e.RunDemo(t)
+	someone := e2e.SignedInClient(t, d, e2e.Ann)
+	wantServed := func(d e2e.Demo) {
 		t.Helper()
-		someone.site = d.Address
-		if a := someone.get("/admin/modules"); !strings.Contains(a.Body, ">Deactivate<") {
+		someone.Site = d.Address
+		if a := someone.Get("/admin/modules"); !strings.Contains(a.Body, ">Deactivate<") {
 			t.Errorf("the module isn't active, or nobody is signed in: %d\n%s", a.Status, a.Body)
 		}
-		if a := someone.get("/admin/activity?action=backup_made"); !strings.Contains(a.Body, "File: understudy-") {
+		if a := someone.Get("/admin/activity?action=backup_made"); !strings.Contains(a.Body, "File: understudy-") {
 			t.Errorf("it doesn't say that it is a backup:\n%s", a.Body)
 		}
 	}
-	first := wantBackup(t, "--data", d.data)
+	first := wantBackup(t, "--data", d.Data)
 	put := t.TempDir()
-	if err := os.WriteFile(filepath.Join(put, "understudy.db"), readFile(t, first), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(put, "understudy.db"), e2e.ReadFile(t, first), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	wantServed(serveWith(t, put))
@@ -46,9 +47,9 @@ func TestABackupWritesOverNothing(t *testing.T) {
 	if out, err := commandWith(t, "a-long-password-of-Ann\n", "admin", "create", "--data", data, "--name", "Ann", "ann@example.com"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	there := tempFile(t, "precious.txt", []byte("precious"))
+	there := e2e.TempFile(t, "precious.txt", []byte("precious"))
 	out, err := command(t, "backup", "--data", data, "--out", there)
-	if err == nil || !strings.Contains(out, "is there already") || string(readFile(t, there)) != "precious" {
+	if err == nil || !strings.Contains(out, "is there already") || string(e2e.ReadFile(t, there)) != "precious" {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err := command(t, "backup", "--data", t.TempDir(), "--out", filepath.Join(t.TempDir(), "b.db")); err == nil || !strings.Contains(out, "no database") {

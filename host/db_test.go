@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-crm/understudy/host/internal/e2e"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
 
@@ -16,25 +17,25 @@ import (
 func TestAnInstallationMovesToPostgreSQLAndBack(t *testing.T) {
 	t.Parallel()
 	there := hosttest.PostgresURL(t)
-	d := runDemo(t)
-	someone := signedInClient(t, d, ann)
-	wantMoved := func(d demo) {
+	d := e2e.RunDemo(t)
+	someone := e2e.SignedInClient(t, d, e2e.Ann)
+	wantMoved := func(d e2e.Demo) {
 		t.Helper()
-		someone.site = d.Address
-		if a := someone.get("/admin/modules"); !strings.Contains(a.Body, "Impersonation") || !strings.Contains(a.Body, ">Deactivate<") {
+		someone.Site = d.Address
+		if a := someone.Get("/admin/modules"); !strings.Contains(a.Body, "Impersonation") || !strings.Contains(a.Body, ">Deactivate<") {
 			t.Errorf("the module isn't active, or nobody is signed in: %d\n%s", a.Status, a.Body)
 		}
 	}
-	source := filepath.Join(d.data, "understudy.db")
+	source := filepath.Join(d.Data, "understudy.db")
 	refuseCopy(t, source, there, "runs on the source")
-	d.end(t)
+	endOf(t, d)
 	wantCopied(t, source, there)
 	first := serveWith(t, t.TempDir(), "--database", there)
 	wantMoved(first)
 	refuseCopy(t, source, there, "not empty")
 	home := t.TempDir()
 	refuseCopy(t, there, filepath.Join(home, "understudy.db"), "runs on the source")
-	first.end(t)
+	endOf(t, first)
 	wantCopied(t, there, filepath.Join(home, "understudy.db"))
 	wantMoved(serveWith(t, home))
 	out, err := command(t, "audit", "verify", "--data", home)
@@ -81,7 +82,7 @@ func TestAKilledCopyIsNeverServed(t *testing.T) {
 }
 
 // end stops the host in order.
-func (d demo) end(t *testing.T) {
+func endOf(t *testing.T, d e2e.Demo) {
 	t.Helper()
 	if _, err := d.Stop(); err != nil {
 		t.Fatal(err)
@@ -89,10 +90,10 @@ func (d demo) end(t *testing.T) {
 }
 
 // serveWith serves a data folder, with modules unpacked in it.
-func serveWith(t *testing.T, data string, args ...string) demo {
+func serveWith(t *testing.T, data string, args ...string) e2e.Demo {
 	t.Helper()
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--modules", filepath.Join(data, "modules")}, args...)
-	return demo{hosttest.StartProgram(t, args...), data}
+	return e2e.Demo{Process: hosttest.StartProgram(t, args...), Data: data}
 }
 
 func wantCopied(t *testing.T, from, to string) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-crm/understudy/host/internal/e2e"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 	"github.com/understudy-crm/understudy/host/internal/store"
 )
@@ -17,13 +18,13 @@ import (
 // The doctor finds what has happened to an installation behind its back, and leaves it as it is.
 func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	d := runDemo(t)
-	database := filepath.Join(d.data, "understudy.db")
+	d := e2e.RunDemo(t)
+	database := filepath.Join(d.Data, "understudy.db")
 	doctor := func(args ...string) string {
 		t.Helper()
-		before := contents(t, d.data)
-		out, _ := command(t, append([]string{"doctor", "--data", d.data, "--modules", filepath.Join(d.data, "modules")}, args...)...)
-		if after := contents(t, d.data); d.Address == "" && before != after {
+		before := contents(t, d.Data)
+		out, _ := command(t, append([]string{"doctor", "--data", d.Data, "--modules", filepath.Join(d.Data, "modules")}, args...)...)
+		if after := contents(t, d.Data); d.Address == "" && before != after {
 			t.Errorf("the doctor changed something:\n%s\n%s", before, after)
 		}
 		return out
@@ -33,12 +34,12 @@ func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
 	if strings.Contains(out, "starts in a row") {
 		t.Errorf("a start that went well is said to have died:\n%s", out)
 	}
-	d.end(t)
+	endOf(t, d)
 	d.Address = "" // from here on nobody else writes there
 	if out := doctor(); strings.Contains(out, "failure") {
 		t.Errorf("a sound installation is said to be ill:\n%s", out)
 	}
-	journal := filepath.Join(d.data, "starting.json")
+	journal := filepath.Join(d.Data, "starting.json")
 	if err := os.WriteFile(journal, []byte(`{"starts":2,"starting":["impersonation"]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func TestTheDoctorLooksAtPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		site.SignIn(t, ann)
+		site.SignIn(t, e2e.Ann)
 	}
 	site.Exec(t, `DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET synchronous_commit = off'; END $$`)
 	site.Exec(t, `UPDATE sessions SET ip = '10.1.2.3'`)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-crm/understudy/host/internal/e2e"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
 
@@ -42,44 +43,44 @@ func logged(t *testing.T, p *hosttest.Process, request string) logLine {
 // number its answer carries. Nothing in it, or in any other line, opens a door.
 func TestEachRequestIsALineWithoutSecrets(t *testing.T) {
 	t.Parallel()
-	d := runDemo(t, "--log.format", "json", "--log-level", "DEBUG")
-	c := newClient(t, d)
-	signIn := c.send(http.MethodPost, "/admin/login", url.Values{"email": {ann}, "password": {demoPassword}}, nil)
-	c.want(signIn, http.StatusSeeOther)
-	secrets := []string{demoPassword, c.secret(), c.token()}
+	d := e2e.RunDemo(t, "--log.format", "json", "--log-level", "DEBUG")
+	c := e2e.NewClient(t, d)
+	signIn := c.Send(http.MethodPost, "/admin/login", url.Values{"email": {e2e.Ann}, "password": {e2e.DemoPassword}}, nil)
+	c.Want(signIn, http.StatusSeeOther)
+	secrets := []string{e2e.DemoPassword, c.Secret(), c.Token()}
 
 	line := logged(t, d.Process, signIn.Header.Get("X-Request-Id"))
 	if line.Method != http.MethodPost || line.Route != "/admin/login" || line.Status != 303 || line.Actor != "staff:1" || line.Subject != "staff:1" || line.Switch != 0 || line.Client != "127.0.0.1" || line.MS <= 0 || line.Level != "INFO" {
 		t.Errorf("the sign-in: %+v", line)
 	}
-	if line := logged(t, d.Process, c.anybody().get("/admin/staff?q=unsaid-term").Header.Get("X-Request-Id")); line.Route != "/admin/staff" || line.Status != 303 || line.Actor != "" {
+	if line := logged(t, d.Process, c.Anybody().Get("/admin/staff?q=unsaid-term").Header.Get("X-Request-Id")); line.Route != "/admin/staff" || line.Status != 303 || line.Actor != "" {
 		t.Errorf("a stranger: %+v", line)
 	}
-	if line := logged(t, d.Process, c.get("/nowhere/unsaid-path").Header.Get("X-Request-Id")); line.Route != "none" || line.Status != 404 {
+	if line := logged(t, d.Process, c.Get("/nowhere/unsaid-path").Header.Get("X-Request-Id")); line.Route != "none" || line.Status != 404 {
 		t.Errorf("an unknown address: %+v", line)
 	}
-	if line := logged(t, d.Process, c.get("/healthz").Header.Get("X-Request-Id")); line.Route != "/healthz" || line.Level != "DEBUG" {
+	if line := logged(t, d.Process, c.Get("/healthz").Header.Get("X-Request-Id")); line.Route != "/healthz" || line.Level != "DEBUG" {
 		t.Errorf("a program's: %+v", line)
 	}
-	link := regexp.MustCompile(`/password/([A-Za-z0-9_-]+)`).FindStringSubmatch(c.post("/admin/contacts/1/password-link").Body)
+	link := regexp.MustCompile(`/password/([A-Za-z0-9_-]+)`).FindStringSubmatch(c.Post("/admin/contacts/1/password-link").Body)
 	if link == nil {
 		t.Fatal("no link for a password")
 	}
 	secrets = append(secrets, link[1])
-	if line := logged(t, d.Process, c.anybody().get(link[0]).Header.Get("X-Request-Id")); line.Route != "/password/{token}" || line.Status != 200 {
+	if line := logged(t, d.Process, c.Anybody().Get(link[0]).Header.Get("X-Request-Id")); line.Route != "/password/{token}" || line.Status != 200 {
 		t.Errorf("a link for a password: %+v", line)
 	}
-	c.want(c.post("/session/switch", "target", "contact:1", "reason", "unsaid-reason"), http.StatusSeeOther)
-	secrets = append(secrets, c.secret(), c.token())
-	if line := logged(t, d.Process, c.get("/").Header.Get("X-Request-Id")); line.Route != "/{$}" || line.Actor != "staff:1" || line.Subject != "contact:1" || line.Switch == 0 {
+	c.Want(c.Post("/session/switch", "target", "contact:1", "reason", "unsaid-reason"), http.StatusSeeOther)
+	secrets = append(secrets, c.Secret(), c.Token())
+	if line := logged(t, d.Process, c.Get("/").Header.Get("X-Request-Id")); line.Route != "/{$}" || line.Actor != "staff:1" || line.Subject != "contact:1" || line.Switch == 0 {
 		t.Errorf("under a borrowed name: %+v", line)
 	}
-	c.want(c.post("/session/restore"), http.StatusSeeOther)
-	page := c.get("/admin/m/impersonation/log?user=unsaid-term")
+	c.Want(c.Post("/session/restore"), http.StatusSeeOther)
+	page := c.Get("/admin/m/impersonation/log?user=unsaid-term")
 	if line := logged(t, d.Process, page.Header.Get("X-Request-Id")); line.Route != "/admin/m/{module}/{path...}" || line.Module != "impersonation" || line.Status != 200 {
 		t.Errorf("a module's page: %+v", line)
 	}
-	if line := logged(t, d.Process, c.get("/admin/m/"+strings.Repeat("long", 1000)+"/").Header.Get("X-Request-Id")); len(line.Module) > 32 {
+	if line := logged(t, d.Process, c.Get("/admin/m/"+strings.Repeat("long", 1000)+"/").Header.Get("X-Request-Id")); len(line.Module) > 32 {
 		t.Errorf("a module nobody has: %+v", line)
 	}
 	all := d.Output()

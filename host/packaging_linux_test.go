@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-crm/understudy/host/internal/e2e"
 	"github.com/understudy-crm/understudy/host/internal/hosttest"
 )
 
@@ -19,7 +20,7 @@ func TestTheDebianPackageIsWhole(t *testing.T) {
 	t.Parallel()
 	needs(t, "dpkg-deb", "dpkg")
 	first, again := debianPackage(t), debianPackage(t)
-	if !bytes.Equal(readFile(t, first), readFile(t, again)) {
+	if !bytes.Equal(e2e.ReadFile(t, first), e2e.ReadFile(t, again)) {
 		t.Error("made anew, it is another one")
 	}
 	root, control := t.TempDir(), t.TempDir()
@@ -40,7 +41,7 @@ func TestTheDebianPackageIsWhole(t *testing.T) {
 	if fields := ranWell(t, "dpkg-deb", "-f", first, "Version", "Architecture"); fields != "Version: "+version+"\nArchitecture: "+runtime.GOARCH+"\n" {
 		t.Errorf("it is %q", fields)
 	}
-	if text := string(readFile(t, filepath.Join(control, "conffiles"))); text != "/etc/understudy/understudy.env\n" {
+	if text := string(e2e.ReadFile(t, filepath.Join(control, "conffiles"))); text != "/etc/understudy/understudy.env\n" {
 		t.Errorf("an upgrade keeps what people changed in %q", text)
 	}
 	for _, script := range []string{"postinst", "prerm", "postrm"} {
@@ -53,7 +54,7 @@ func TestTheDebianPackageIsWhole(t *testing.T) {
 // wantUnitOf checks that what the unit names is in the package.
 func wantUnitOf(t *testing.T, root string) {
 	t.Helper()
-	unit := string(readFile(t, filepath.Join(root, "usr/lib/systemd/system/understudy.service")))
+	unit := string(e2e.ReadFile(t, filepath.Join(root, "usr/lib/systemd/system/understudy.service")))
 	for _, name := range []string{"ExecStart", "EnvironmentFile", "Documentation"} {
 		value := regexp.MustCompile(`(?m)^` + name + `=(?:file://)?(\S+)`).FindStringSubmatch(unit)
 		if len(value) != 2 {
@@ -69,7 +70,7 @@ func wantUnitOf(t *testing.T, root string) {
 func wantSettingsOf(t *testing.T, root string) {
 	t.Helper()
 	known := ranWell(t, filepath.Join(root, "usr/bin/understudy"), "serve", "--help")
-	names := regexp.MustCompile(`(?m)^#?(UNDERSTUDY_[A-Z_]+)=`).FindAllStringSubmatch(string(readFile(t, filepath.Join(root, "etc/understudy/understudy.env"))), -1)
+	names := regexp.MustCompile(`(?m)^#?(UNDERSTUDY_[A-Z_]+)=`).FindAllStringSubmatch(string(e2e.ReadFile(t, filepath.Join(root, "etc/understudy/understudy.env"))), -1)
 	if len(names) < 3 {
 		t.Fatalf("it names only %v", names)
 	}
@@ -84,8 +85,8 @@ func wantSettingsOf(t *testing.T, root string) {
 func TestTheUnitIsHardened(t *testing.T) {
 	t.Parallel()
 	needs(t, "systemd-analyze", "systemd")
-	unit := strings.Replace(string(readFile(t, "packaging/understudy.service")), "ExecStart=/usr/bin/understudy", "ExecStart="+hosttest.Program(t), 1)
-	path := tempFile(t, "understudy.service", []byte(unit))
+	unit := strings.Replace(string(e2e.ReadFile(t, "packaging/understudy.service")), "ExecStart=/usr/bin/understudy", "ExecStart="+hosttest.Program(t), 1)
+	path := e2e.TempFile(t, "understudy.service", []byte(unit))
 	if text := ranWell(t, "systemd-analyze", "verify", path); text != "" {
 		t.Errorf("systemd says:\n%s", text)
 	}
@@ -99,7 +100,7 @@ func TestTheUnitLeavesModulesTheirSandbox(t *testing.T) {
 	needs(t, "systemd-analyze", "systemd")
 	numbers := callNumbers(t)
 	var allowed []string
-	for _, line := range regexp.MustCompile(`(?m)^SystemCallFilter=(.*)$`).FindAllStringSubmatch(string(readFile(t, "packaging/understudy.service")), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^SystemCallFilter=(.*)$`).FindAllStringSubmatch(string(e2e.ReadFile(t, "packaging/understudy.service")), -1) {
 		for word := range strings.FieldsSeq(line[1]) {
 			for _, name := range callsOf(t, word) {
 				if number, there := numbers[name]; there && !slices.Contains(allowed, number) {
@@ -115,11 +116,11 @@ func TestTheUnitLeavesModulesTheirSandbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	filtered := tempFile(t, "filtered", program)
+	filtered := e2e.TempFile(t, "filtered", program)
 	if err := os.Chmod(filtered, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	verify := []string{hosttest.Program(t), "module", "verify", "--modules.require_sandbox", "full", hosttest.Package(t, shippedModule)}
+	verify := []string{hosttest.Program(t), "module", "verify", "--modules.require_sandbox", "full", hosttest.Package(t, e2e.ShippedModule)}
 	ranWell(t, filtered, append([]string{strings.Join(allowed, ",")}, verify...)...)
 	// And the filter does something: without Landlock's calls there is no sandbox.
 	without := slices.DeleteFunc(slices.Clone(allowed), func(n string) bool { return n == numbers["landlock_create_ruleset"] })
@@ -150,7 +151,7 @@ func callNumbers(t *testing.T) map[string]string {
 		hosttest.Missing(t, "unistd_64.h", "libc6-dev isn't installed, or this is no amd64")
 	}
 	numbers := map[string]string{}
-	for _, found := range regexp.MustCompile(`#define __NR_(\w+) (\d+)`).FindAllStringSubmatch(string(readFile(t, headers[0])), -1) {
+	for _, found := range regexp.MustCompile(`#define __NR_(\w+) (\d+)`).FindAllStringSubmatch(string(e2e.ReadFile(t, headers[0])), -1) {
 		numbers[found[1]] = found[2]
 	}
 	return numbers
@@ -159,7 +160,7 @@ func callNumbers(t *testing.T) map[string]string {
 func debianPackage(t *testing.T) string {
 	t.Helper()
 	out := t.TempDir()
-	ranWell(t, "packaging/package", hosttest.Program(t), runtime.GOARCH, out, hosttest.Package(t, shippedModule))
+	ranWell(t, "packaging/package", hosttest.Program(t), runtime.GOARCH, out, hosttest.Package(t, e2e.ShippedModule))
 	found, err := filepath.Glob(filepath.Join(out, "understudy_*.deb"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("made are %v, %v", found, err)

@@ -15,6 +15,8 @@ import (
 	collectorv1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/understudy-crm/understudy/host/internal/e2e"
 )
 
 // collected is a collector of traces, and all it was sent.
@@ -67,7 +69,7 @@ func (s span) attribute(key string) string {
 }
 
 // of is the trace of one request, its root first.
-func (c *collected) of(t *testing.T, answer answer) []span {
+func (c *collected) of(t *testing.T, answer e2e.Answer) []span {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,15 +111,15 @@ const moduleScope = "module/impersonation"
 func TestATraceGoesThroughHostAndModule(t *testing.T) {
 	t.Parallel()
 	collector := collect(t)
-	d := runDemo(t, "--otlp.endpoint", collector.URL)
-	c := signedInClient(t, d, ann)
-	page := c.get("/admin/m/impersonation/log?user=unsaid-term")
-	c.want(page, http.StatusOK)
-	token := c.token()
-	started := c.post("/session/switch", "target", "contact:1", "reason", "unsaid-reason")
-	c.want(started, http.StatusSeeOther)
-	secrets := []string{demoPassword, token, c.secret(), c.token(), "unsaid-term", "unsaid-reason"}
-	c.want(c.post("/session/restore"), http.StatusSeeOther)
+	d := e2e.RunDemo(t, "--otlp.endpoint", collector.URL)
+	c := e2e.SignedInClient(t, d, e2e.Ann)
+	page := c.Get("/admin/m/impersonation/log?user=unsaid-term")
+	c.Want(page, http.StatusOK)
+	token := c.Token()
+	started := c.Post("/session/switch", "target", "contact:1", "reason", "unsaid-reason")
+	c.Want(started, http.StatusSeeOther)
+	secrets := []string{e2e.DemoPassword, token, c.Secret(), c.Token(), "unsaid-term", "unsaid-reason"}
+	c.Want(c.Post("/session/restore"), http.StatusSeeOther)
 	if _, err := d.Stop(); err != nil { // what is left is sent then
 		t.Fatal(err)
 	}
@@ -146,21 +148,21 @@ func TestATraceGoesThroughHostAndModule(t *testing.T) {
 func TestOnlyAProxySaysWhichTrace(t *testing.T) {
 	t.Parallel()
 	collector := collect(t)
-	d := runDemo(t, "--bare", "--otlp.endpoint", collector.URL, "--trusted-proxies", "127.0.0.1")
+	d := e2e.RunDemo(t, "--bare", "--otlp.endpoint", collector.URL, "--trusted-proxies", "127.0.0.1")
 	const theirs = "4bf92f3577b34da6a3ce929d0e0e4736"
 	parent := http.Header{"Traceparent": {"00-" + theirs + "-00f067aa0ba902b7-01"}}
-	proxy, stranger := newClient(t, d), newClient(t, d)
+	proxy, stranger := e2e.NewClient(t, d), e2e.NewClient(t, d)
 	stranger.Transport = fromAddress(t, "127.0.0.78")
-	believed := proxy.send(http.MethodGet, "/session", nil, parent)
-	strange := stranger.send(http.MethodGet, "/session", nil, parent)
-	broken := proxy.send(http.MethodGet, "/session", nil, http.Header{"Traceparent": {"00-" + theirs + "-zz"}})
+	believed := proxy.Send(http.MethodGet, "/session", nil, parent)
+	strange := stranger.Send(http.MethodGet, "/session", nil, parent)
+	broken := proxy.Send(http.MethodGet, "/session", nil, http.Header{"Traceparent": {"00-" + theirs + "-zz"}})
 	if _, err := d.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if root := collector.of(t, believed)[0]; hex.EncodeToString(root.GetTraceId()) != theirs || hex.EncodeToString(root.GetParentSpanId()) != "00f067aa0ba902b7" {
 		t.Errorf("a proxy's: %x below %x", root.GetTraceId(), root.GetParentSpanId())
 	}
-	for _, answer := range []answer{strange, broken} {
+	for _, answer := range []e2e.Answer{strange, broken} {
 		if root := collector.of(t, answer)[0]; hex.EncodeToString(root.GetTraceId()) == theirs || len(root.GetParentSpanId()) != 0 {
 			t.Errorf("a stranger's: %x below %x", root.GetTraceId(), root.GetParentSpanId())
 		}
@@ -180,9 +182,9 @@ func TestTracesNobodyTakesHoldNobodyUp(t *testing.T) {
 	t.Cleanup(deaf.Close)
 	t.Cleanup(func() { close(never) })
 	for _, address := range []string{deaf.URL, "http://127.0.0.1:1"} {
-		d := runDemo(t, "--otlp.endpoint", address)
-		c := signedInClient(t, d, ann)
-		c.want(c.get("/admin/m/impersonation/log"), http.StatusOK)
+		d := e2e.RunDemo(t, "--otlp.endpoint", address)
+		c := e2e.SignedInClient(t, d, e2e.Ann)
+		c.Want(c.Get("/admin/m/impersonation/log"), http.StatusOK)
 		if took, err := d.Stop(); err != nil || took > 10*time.Second {
 			t.Errorf("%s: stopped after %s: %v", address, took, err)
 		}
