@@ -84,7 +84,7 @@ func TestAKilledCopyIsNeverServed(t *testing.T) {
 // end stops the host in order.
 func endOf(t *testing.T, d e2e.Demo) {
 	t.Helper()
-	if _, err := d.Stop(); err != nil {
+	if err := d.Stop(); err != nil {
 		t.Fatal(err)
 	}
 }

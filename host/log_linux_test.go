@@ -108,7 +108,7 @@ func TestTheDemoDoesntBuryItsAccounts(t *testing.T) {
 	t.Parallel()
 	p := hosttest.StartProgram(t, "demo", "--bare", "--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data"))
 	wantStatus(t, p.Address+"/admin/login", http.StatusOK)
-	if _, err := p.Stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
 	if _, after, _ := strings.Cut(p.Output(), "Ctrl-C ends it."); strings.TrimSpace(after) != "" {

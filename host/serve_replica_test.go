@@ -39,7 +39,7 @@ func TestReplicasTellThemselvesApart(t *testing.T) {
 	if again := residentOf(t, one); again != a {
 		t.Errorf("after a restart it is %v, was %v", again, a)
 	}
-	if _, err := second.Stop(); err != nil {
+	if err := second.Stop(); err != nil {
 		t.Error(err)
 	}
 }
@@ -60,7 +60,7 @@ func TestACopiedDataFolderIsNotTheSameReplica(t *testing.T) {
 	if err == nil || !strings.Contains(string(said), "Another replica named "+residentOf(t, one).Name) || !strings.Contains(string(said), replicaFile) {
 		t.Errorf("its copy: %v\n%s", err, said)
 	}
-	if _, err := first.Stop(); err != nil {
+	if err := first.Stop(); err != nil {
 		t.Errorf("the first one: %v", err)
 	}
 }

@@ -407,7 +407,7 @@ func TestOrphanEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = parent.Wait()
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if gone(child) {
 			return
 		}
@@ -461,7 +461,7 @@ func (b *syncBuffer) Write(text []byte) (int, error) {
 
 func (b *syncBuffer) waitFor(t *testing.T, part string) string {
 	t.Helper()
-	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		b.mu.Lock()
 		for _, line := range b.lines {
 			if strings.Contains(line, part) {

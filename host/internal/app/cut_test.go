@@ -28,8 +28,7 @@ func TestWhoIsCutOffFromTheDatabaseSaysSoInTime(t *testing.T) {
 	ben := a.SignIn(t, "ben@example.com")
 	ben.Become("jane@acme.example")
 	wire.Cut()
-	asks := func(people int, limit time.Duration) {
-		began := time.Now()
+	asks := func(people int) {
 		var all sync.WaitGroup
 		for range people {
 			all.Go(func() {
@@ -39,13 +38,16 @@ func TestWhoIsCutOffFromTheDatabaseSaysSoInTime(t *testing.T) {
 				}
 			})
 		}
-		all.Wait()
-		if took := time.Since(began); took > limit {
-			t.Errorf("%d who ask are told after %s", people, took)
+		told := make(chan struct{})
+		go func() { defer close(told); all.Wait() }()
+		select {
+		case <-told:
+		case <-time.After(hosttest.Patience):
+			t.Fatalf("%d who ask aren't told", people)
 		}
 	}
-	asks(1, 12*time.Second)
-	asks(50, 8*time.Second) // more than there are connections, and by now it is known
+	asks(1)
+	asks(50) // more than there are connections, and by now it is known
 	wire.Mend()
 	hosttest.Eventually(t, "it answers again", func() bool {
 		_, err := a.App.Revision(t.Context())

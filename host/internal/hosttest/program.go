@@ -223,15 +223,18 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
-// Stop asks the host to end, as a service manager does, and says how it did and how long it took.
-func (p *Process) Stop() (time.Duration, error) {
+// Stop asks the host to end, as a service manager does, and says how it did.
+func (p *Process) Stop() error {
 	p.t.Helper()
-	began := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Fatal(err)
 	}
-	<-p.ended
-	return time.Since(began), p.err
+	select {
+	case <-p.ended:
+	case <-time.After(Patience):
+		p.t.Fatalf("the host doesn't end\n%s", p.Output())
+	}
+	return p.err
 }
 
 // syncBuffer is a buffer two goroutines may write to.

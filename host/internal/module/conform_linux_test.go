@@ -18,7 +18,7 @@ func TestARogueIsFoundOutByTheKit(t *testing.T) {
 		t.Run(attack, func(t *testing.T) {
 			t.Parallel()
 			rogue := kit{mode: "rogue " + attack, grants: "[]", program: the(t, hostile)}
-			f := examined(t, rogue.zip(t), false)
+			f := examined(t, attack, rogue.zip(t), false)
 			if !slices.ContainsFunc(f.Points, func(p Point) bool { return p.Name == point && p.Result == PointFailed }) {
 				t.Errorf("it passed: %+v", f.Points)
 			}

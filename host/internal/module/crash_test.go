@@ -29,14 +29,14 @@ func TestAKilledModuleLeavesTheScreenAtOnceAndComesBack(t *testing.T) {
 	before, revision := s.pid("sample"), s.revision()
 	kill(t, before)
 	eventually(t, "its items are gone", func() bool { return len(s.m.Surface().Navbar(s.viewer())) == 0 })
-	v, asked := s.viewer(), time.Now()
+	v, calls := s.viewer(), s.m.Calls()
 	for range 100 {
 		if _, err := s.m.servePage(t.Context(), PageRequest{Module: "sample", Method: "GET", Path: "/pick", Viewer: v}); crm.KindOf(err) != crm.Unavailable {
 			t.Fatalf("a call to a dead module: %v", err)
 		}
 	}
-	if took := time.Since(asked) / 100; took > time.Millisecond {
-		t.Errorf("a call to a dead module takes %v", took)
+	if n := s.m.Calls() - calls; n != 0 {
+		t.Errorf("a dead module is called %d times", n)
 	}
 	if _, err := s.m.DecideSwitch(t.Context(), crm.SwitchQuestion{}); crm.KeyOf(err) != "switch_module_off" {
 		t.Errorf("decide: %v", err)
@@ -329,12 +329,8 @@ func TestAKilledHostLeavesNoModuleBehind(t *testing.T) {
 	if err := host.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	killed := time.Now()
 	_ = host.Wait()
 	eventually(t, "the module is gone", func() bool { return len(processesBelow(modules)) == 0 })
-	if took := time.Since(killed); took > 2*time.Second {
-		t.Errorf("it took %v", took)
-	}
 }
 
 // prepareHost installs and activates a module in a folder, as the command line would.

@@ -158,6 +158,11 @@ func (s *siege) page(path string) (pageResponse, string, error) {
 // said waits for words in the module's log, as an administrator reads it.
 func (s *siege) said(words string) {
 	s.t.Helper()
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("its log, the latest first:\n%.4000s", s.log("rogue"))
+		}
+	}()
 	eventually(s.t, "its log says "+words, func() bool { return strings.Contains(s.log("rogue"), words) })
 	if strings.ContainsAny(s.log("rogue"), "\x1b\r\u202e") {
 		s.t.Error("its log holds what a terminal or a screen obeys")

@@ -105,7 +105,7 @@ func (c *cell) start(mode string, direct bool, env ...string) (*child, error) {
 			<-child.done
 		}
 	})
-	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
 	defer cancel()
 	err = child.Start(ctx)
 	if err != nil {

@@ -233,7 +233,7 @@ func TestAStoppingReplicaIsNotSeenThroughNginx(t *testing.T) {
 		})
 	}
 	hosttest.Eventually(t, "both are asked", func() bool { return asked.Load() > 50 })
-	if _, err := leaving.Stop(); err != nil {
+	if err := leaving.Stop(); err != nil {
 		t.Error(err)
 	}
 	before := asked.Load()

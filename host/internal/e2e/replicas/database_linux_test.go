@@ -25,7 +25,7 @@ type watcher struct {
 
 	mu    sync.Mutex
 	seen  map[string]int // by what it was
-	slow  time.Duration  // the longest answer
+	slow  time.Duration  // the longest answer, to be told
 	wrong []string
 }
 
@@ -94,7 +94,7 @@ func (r replicas) watchers(one *hosttest.Replica) (list []*watcher, stop func())
 	ctx, cancel := context.WithCancel(context.Background())
 	for _, w := range list {
 		w.t, w.who, w.seen = r.t, atReplica(w.who, one), map[string]int{}
-		w.who.Timeout = time.Minute
+		w.who.Timeout = hosttest.Patience
 		wait.Go(func() { w.watch(ctx) })
 	}
 	stop = func() {
@@ -115,16 +115,13 @@ func wantHonest(t *testing.T, list []*watcher) {
 		for _, wrong := range w.wrong {
 			t.Error(wrong)
 		}
-		if w.slow > 15*time.Second {
-			t.Errorf("%s: an answer took %s", w.path, w.slow)
-		}
 		w.mu.Unlock()
 	}
 }
 
 // ready is what /readyz of a replica says; 0 when it says nothing.
 func ready(ctx context.Context, one *hosttest.Replica) int {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, hosttest.Patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, one.Process.Address+"/readyz", nil)
 	if err != nil {

@@ -96,7 +96,7 @@ func (k *killer) rise(one *hosttest.Replica) {
 	k.t.Helper()
 	one.Start()
 	if k.deaths[one]++; k.deaths[one]%2 == 0 {
-		if _, err := one.Stop(); err != nil {
+		if err := one.Stop(); err != nil {
 			k.t.Fatal(err)
 		}
 		one.Start()

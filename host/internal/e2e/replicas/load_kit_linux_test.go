@@ -109,7 +109,7 @@ func (l *load) guest(email, self string, think time.Duration) *guest {
 	}
 	return &guest{
 		load: l, email: email, self: self, think: think, rand: rand.New(rand.NewPCG(rand.Uint64(), 7)),
-		http: http.Client{Jar: jar, Timeout: time.Minute, Transport: l.Transport(l.t, "127.0.0.1"), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		http: http.Client{Jar: jar, Timeout: hosttest.Patience, Transport: l.Transport(l.t, "127.0.0.1"), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }
 

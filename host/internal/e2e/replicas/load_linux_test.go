@@ -69,13 +69,13 @@ func TestRollingRestartUnderLoad(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	finish := l.everybody(ctx, thinkInCI)
 	for _, one := range l.List {
-		time.Sleep(time.Second)
-		if took, err := one.Stop(); err != nil {
-			t.Errorf("%s stopped after %s: %v", one.Name, took, err)
+		l.goesOn()
+		if err := one.Stop(); err != nil {
+			t.Errorf("%s ended: %v", one.Name, err)
 		}
 		one.Start()
 	}
-	time.Sleep(time.Second)
+	l.goesOn()
 	cancel()
 	finish()
 	for what, n := range l.answers {
@@ -84,6 +84,22 @@ func TestRollingRestartUnderLoad(t *testing.T) {
 		}
 	}
 	l.finish()
+}
+
+// goesOn waits until some more visits have been answered.
+func (l *load) goesOn() {
+	l.t.Helper()
+	before := l.answered()
+	hosttest.Eventually(l.t, "the load goes on", func() bool { return l.answered() >= before+300 })
+}
+
+func (l *load) answered() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, took := range l.took {
+		n += len(took)
+	}
+	return n
 }
 
 // underLoad is a site of three replicas with a crowd and the module.

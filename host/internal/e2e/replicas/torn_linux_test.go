@@ -74,7 +74,7 @@ func dieOften(t *testing.T, kills int, r *rand.Rand) (starts int) {
 		if i%2 == 1 {
 			// Three deaths soon after a start, and the next one is in safe mode: what is stopped in order
 			// between them is no death.
-			if _, err := d.Stop(); err != nil {
+			if err := d.Stop(); err != nil {
 				t.Fatal(err)
 			}
 			d.Process = serveAgain(t, d)

@@ -69,7 +69,7 @@ func TestStoppingKeepsTheLastPageSeen(t *testing.T) {
 	c := e2e.SignedInClient(t, d, e2e.Ann)
 	c.Want(c.Post("/session/switch", "target", "contact:1"), http.StatusSeeOther)
 	c.Want(c.Get("/company"), http.StatusOK)
-	if _, err := d.Stop(); err != nil {
+	if err := d.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	var seen []string

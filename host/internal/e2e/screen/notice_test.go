@@ -95,7 +95,7 @@ func TestNoMailIsLostOverAKill(t *testing.T) {
 	p := serve()
 	select {
 	case <-holds.Reached:
-	case <-time.After(30 * time.Second):
+	case <-time.After(hosttest.Patience):
 		t.Fatal("no mail came")
 	}
 	p.Kill()
@@ -118,7 +118,7 @@ func TestNoMailIsLostOverAKill(t *testing.T) {
 	if l := got[1]; l.To != e2e.Jane || !strings.Contains(l.Raw, "Ben Ortiz may impersonate: Customer") || l.Header.Get("From") != `"CRM" <crm@host.example>` || l.Header.Get("Subject") != "News from Understudy" {
 		t.Errorf("it is\n%s", l.Raw)
 	}
-	if took, err := p.Stop(); err != nil || took > 10*time.Second {
-		t.Errorf("stopped after %s: %v", took, err)
+	if err := p.Stop(); err != nil {
+		t.Errorf("it ended: %v", err)
 	}
 }

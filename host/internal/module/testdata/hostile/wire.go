@@ -162,11 +162,15 @@ func (r *rogue) Activate(_ context.Context, q *modulev1.ActivateRequest) (*modul
 	return a, r.at("activate", a.ProtoReflect().SetUnknown)
 }
 
+// ownStderr is the process's, which is read to its end. os.Stderr is go-plugin's by now: what is
+// printed there last may be lost with the connection.
+var ownStderr = os.NewFile(2, "stderr")
+
 // Deactivate asks for everything there is before it answers, as somebody does who hopes that the
 // host waits for him with its hands full. What came of it goes to the log.
 func (r *rogue) Deactivate(ctx context.Context, _ *modulev1.DeactivateRequest) (*modulev1.DeactivateResponse, error) {
 	if r.attack == "deactivate-asks" {
-		fmt.Fprintln(os.Stderr, "asked while deactivated: "+strings.Join(r.askAll(ctx), ", "))
+		fmt.Fprintln(ownStderr, "asked while deactivated: "+strings.Join(r.askAll(ctx), ", "))
 	}
 	a := &modulev1.DeactivateResponse{}
 	return a, r.at("deactivate", a.ProtoReflect().SetUnknown)
