@@ -39,10 +39,11 @@ function enhanceSelect(select) {
 }
 
 function placeBelow(control, frame) {
-  const at = control.control.getBoundingClientRect();
+  const at = control.wrapper.getBoundingClientRect();
   const around = frame.getBoundingClientRect();
   Object.assign(control.dropdown.style, {
     width: at.width + "px", top: at.bottom - around.top + "px", left: at.left - around.left + "px", right: "auto",
+    fontSize: getComputedStyle(control.wrapper).fontSize,
   });
 }
 
