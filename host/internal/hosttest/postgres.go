@@ -29,12 +29,21 @@ var cluster = sync.OnceValues(func() (string, error) {
 // [Missing] "postgres".
 func PostgresURL(t testing.TB) string {
 	t.Helper()
+	return newDatabase(t, "template1")
+}
+
+// newDatabase is a copy of a database of the server's.
+func newDatabase(t testing.TB, template string) string {
+	t.Helper()
 	server, err := cluster()
 	if err != nil {
 		Missing(t, "postgres", err.Error())
 	}
 	name := "test_" + strings.ToLower(rand.Text())
-	if err := onServer(server, "CREATE DATABASE "+name); err != nil {
+	copying.Lock() // the server copies none that is being copied
+	err = onServer(server, "CREATE DATABASE "+name+" TEMPLATE "+template)
+	copying.Unlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -43,12 +52,22 @@ func PostgresURL(t testing.TB) string {
 			t.Error(err)
 		}
 	})
+	address, err := databaseURL(server, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+var copying sync.Mutex
+
+func databaseURL(server, name string) (string, error) {
 	address, err := url.Parse(server)
 	if err != nil {
-		t.Fatalf("the server's URL: %v", err)
+		return "", fmt.Errorf("the server's URL: %w", err)
 	}
 	address.Path = "/" + name
-	return address.String()
+	return address.String(), nil
 }
 
 func onServer(server, statement string) error {

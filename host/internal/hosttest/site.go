@@ -2,11 +2,13 @@ package hosttest
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,16 +54,38 @@ var filledDatabase = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // it has been read
 	database := filepath.Join(dir, "understudy.db")
-	db, err := store.Open(context.Background(), database, "NORMAL")
-	if err != nil {
-		return nil, err
-	}
-	filled := app.New(app.Options{Store: db, Now: NewClock().Now, Version: "3.1.0"}).FillDemo(context.Background(), Support...)
-	if err := errors.Join(filled, db.Close()); err != nil { // all of it is in the one file now
+	if err := fill(database); err != nil { // all of it is in the one file now
 		return nil, err
 	}
 	return os.ReadFile(database)
 })
+
+// filledOnServer is the name of such a database on PostgreSQL, to be copied.
+var filledOnServer = sync.OnceValues(func() (string, error) {
+	server, err := cluster()
+	if err != nil {
+		return "", err
+	}
+	name := "filled_" + strings.ToLower(rand.Text())
+	if err := onServer(server, "CREATE DATABASE "+name); err != nil {
+		return "", err
+	}
+	address, err := databaseURL(server, name)
+	if err != nil {
+		return "", err
+	}
+	return name, fill(address)
+})
+
+// fill puts the example people into an empty database.
+func fill(database string) error {
+	db, err := store.Open(context.Background(), database, "NORMAL")
+	if err != nil {
+		return err
+	}
+	filled := app.New(app.Options{Store: db, Now: NewClock().Now, Version: "3.1.0"}).FillDemo(context.Background(), Support...)
+	return errors.Join(filled, db.Close())
+}
 
 // OnBothEngines tells the story once on SQLite and once on PostgreSQL, where there is one.
 func OnBothEngines(t *testing.T, story func(*testing.T, *Site)) {
@@ -72,11 +96,11 @@ func OnBothEngines(t *testing.T, story func(*testing.T, *Site)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		s := OpenSite(t, PostgresURL(t))
-		if err := s.App.FillDemo(t.Context(), Support...); err != nil {
-			t.Fatal(err)
+		filled, err := filledOnServer()
+		if err != nil {
+			Missing(t, "postgres", err.Error())
 		}
-		story(t, s)
+		story(t, OpenSite(t, newDatabase(t, filled)))
 	})
 }
 
