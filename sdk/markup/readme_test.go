@@ -25,7 +25,7 @@ func TestTheReadmeHoldsTheLists(t *testing.T) {
 	}
 	want := prose + mark + lists()
 	if *update {
-		if err := os.WriteFile("README.md", []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile("README.md", []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

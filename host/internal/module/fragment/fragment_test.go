@@ -45,8 +45,10 @@ func TestOnlyWhatIsListedIsLeft(t *testing.T) {
 		{`<button commandfor="a" command="show-modal" popovertarget="b" form="f" formtarget="_top">a</button>`, `<button>a</button>`},
 		{`<th scope="col" colspan="2" width="9">a</th>`, `a`}, // outside a table there is none
 		// Names.
-		{`<p id="modal">a</p><a href="#modal">b</a><label for="modal">c</label>`,
-			`<p id="m-x-modal">a</p><a href="#m-x-modal">b</a><label for="m-x-modal">c</label>`},
+		{
+			`<p id="modal">a</p><a href="#modal">b</a><label for="modal">c</label>`,
+			`<p id="m-x-modal">a</p><a href="#m-x-modal">b</a><label for="m-x-modal">c</label>`,
+		},
 		{`<p id="m-x-a" aria-labelledby="a m-x-b &quot;">a</p>`, `<p id="m-x-a" aria-labelledby="m-x-a m-x-b">a</p>`},
 		{`<img name="cookie"><form name="querySelectorAll"></form>`, `<img><form action="/crm/admin/m/x/log"></form>`},
 		{`<input list="l" name="q"><datalist id="l"></datalist>`, `<input list="m-x-l" name="q"><datalist id="m-x-l"></datalist>`},
@@ -57,8 +59,10 @@ func TestOnlyWhatIsListedIsLeft(t *testing.T) {
 		{`a<input type="password" name="p">b`, `ab`},
 		{`a<input type=" PassWord " name="p"><input type="image" src="/x"><input type="other">b`, `ab`},
 		{`<input autocomplete="one-time-code" name="otp"><input autocomplete="off" type="TEXT">`, `<input name="otp"><input autocomplete="off" type="text">`},
-		{`<input type="file" name="f" accept=".json,application/json" required aria-describedby="l" maxlength="4" value="">`,
-			`<input type="file" name="f" accept=".json,application/json" required aria-describedby="m-x-l" maxlength="4" value="">`},
+		{
+			`<input type="file" name="f" accept=".json,application/json" required aria-describedby="l" maxlength="4" value="">`,
+			`<input type="file" name="f" accept=".json,application/json" required aria-describedby="m-x-l" maxlength="4" value="">`,
+		},
 		{`<input name="parentNode"><input name="a.b[0]-c:d_"><button name="querySelector">x</button>`, `<input><input name="a.b[0]-c:d_"><button>x</button>`},
 		// Addresses.
 		{`<a href="javascript:x()">x</a>`, `<a>x</a>`},
@@ -73,8 +77,10 @@ func TestOnlyWhatIsListedIsLeft(t *testing.T) {
 		{`<img src="/crm/assets/1/a.png"><img src="data:x"><img src="/crm/logout"><img src="/crm/admin/m/x/p">`, `<img src="/crm/assets/1/a.png"><img><img><img src="/crm/admin/m/x/p">`},
 		{`<select data-search-url="/crm/admin/m/x/../y/find"></select>`, `<select></select>`},
 		{`<select data-search-url="/crm/admin/m/x/%2e%2e/y"></select>`, `<select></select>`},
-		{`<a download href="/crm/admin/m/x/l?tag=a&amp;b=c" title="t"><bdi dir="ltr" lang="ar"><time datetime="2026">x</time></bdi></a>`,
-			`<a download="" href="/crm/admin/m/x/l?tag=a&amp;b=c" title="t"><bdi dir="ltr" lang="ar"><time datetime="2026">x</time></bdi></a>`},
+		{
+			`<a download href="/crm/admin/m/x/l?tag=a&amp;b=c" title="t"><bdi dir="ltr" lang="ar"><time datetime="2026">x</time></bdi></a>`,
+			`<a download="" href="/crm/admin/m/x/l?tag=a&amp;b=c" title="t"><bdi dir="ltr" lang="ar"><time datetime="2026">x</time></bdi></a>`,
+		},
 		// Forms.
 		{`<form method="post" action="/crm/admin/staff/1"><i>x`, `<i>x</i>`},
 		{`<form method="post" action="/crm/session/switch"></form>`, ``},
@@ -82,8 +88,10 @@ func TestOnlyWhatIsListedIsLeft(t *testing.T) {
 		{`<form method="POST" action="start"><input name="a"></form>`, `<form method="post" action="/crm/admin/m/x/start"><input name="a"></form>`},
 		{`<form method="dialog"></form>`, `<form action="/crm/admin/m/x/log"></form>`},
 		{`<form><div></form><form id="b">`, `<form action="/crm/admin/m/x/log"><div></div></form>`},
-		{`<form><button formaction="/crm/session/restore" formmethod="get">x</button><button formaction="pin">y</button></form>`,
-			`<form action="/crm/admin/m/x/log"><button>x</button><button formaction="/crm/admin/m/x/pin">y</button></form>`},
+		{
+			`<form><button formaction="/crm/session/restore" formmethod="get">x</button><button formaction="pin">y</button></form>`,
+			`<form action="/crm/admin/m/x/log"><button>x</button><button formaction="/crm/admin/m/x/pin">y</button></form>`,
+		},
 	} {
 		if got, _, err := example().Clean(c.in); err != nil || got != c.want {
 			t.Errorf("%s\nbecomes %s (%v)\nwant    %s", c.in, got, err, c.want)
