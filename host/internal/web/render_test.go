@@ -58,7 +58,20 @@ func (s *site) activate(t testing.TB, n int) {
 	}
 }
 
+var samplePackages sync.Map // id → package
+
+// samplePackage is the sample module under this id, packed once per test process.
 func samplePackage(t testing.TB, id string) []byte {
+	t.Helper()
+	if made, is := samplePackages.Load(id); is {
+		return made.([]byte)
+	}
+	made := packSample(t, id)
+	samplePackages.Store(id, made)
+	return made
+}
+
+func packSample(t testing.TB, id string) []byte {
 	t.Helper()
 	binary, err := sample()
 	if err != nil {
