@@ -45,8 +45,7 @@ FUZZ ?= \
 	sdk/manifest:FuzzTexts:5s
 
 fuzz:
-	@set -e; for f in $(FUZZ); do package=$${f%%:*} rest=$${f#*:}; target=$${rest%%:*} time=$${rest#"$${rest%%:*}"}; time=$${time#:}; \
-		set -x; $(GO) test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzzminimizetime 100x -fuzztime "$(or $(FUZZTIME),$${time:-60s})"; { set +x; } 2>/dev/null; done
+	@GO=$(GO) FUZZTIME=$(FUZZTIME) .ci/fuzz $(FUZZ)
 
 # The baselines bring dependencies of their own, in bench/; what can't be installed is said in the table.
 bench: assets
