@@ -40,7 +40,7 @@ var errUnsteady = errors.New("the HTML reads differently each time it is parsed"
 // out, at most maxRemovals of it. The result is parsed and written again until it stays as it is; a
 // fragment that doesn't come to rest is an error.
 func (r Rules) Clean(source string) (string, []Removal, error) {
-	out, removed, err := r.rewrite(source)
+	out, removed, err := r.rewrite(strings.ToValidUTF8(source, "\uFFFD"))
 	for range maxCleanings {
 		if err != nil {
 			return "", nil, err

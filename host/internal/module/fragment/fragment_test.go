@@ -23,6 +23,8 @@ func switching() Rules {
 // Each line is what a module answers, and what is left of it.
 func TestOnlyWhatIsListedIsLeft(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
+		// Bytes.
+		{"a\xc3<b>\xff</b>\xe2\x80", "a\uFFFD<b>\uFFFD</b>\uFFFD"},
 		// Balance.
 		{`<p>a<script src="/crm/m/x/a.js"></script>b`, `<p>ab</p>`},
 		{`</div></main><b>x`, `<b>x</b>`},
