@@ -33,20 +33,25 @@ type Rules struct {
 // differently each time.
 const maxCleanings = 8
 
-// errUnsteady is the error of a fragment that never comes to rest.
-var errUnsteady = errors.New("the HTML reads differently each time it is parsed")
+// maxOutput bounds what is written, in bytes: prefixes and whole addresses make a page longer.
+const maxOutput = 12 << 20
+
+var (
+	errUnsteady = errors.New("the HTML reads differently each time it is parsed")
+	errTooLong  = errors.New("the page becomes too long when it is written out")
+)
 
 // Clean returns the fragment balanced, with nothing in it but what the lists allow, and what was left
 // out, at most maxRemovals of it. The result is parsed and written again until it stays as it is; a
-// fragment that doesn't come to rest is an error.
+// fragment that doesn't come to rest is an error, and so is one that becomes a huge page by the rules.
 func (r Rules) Clean(source string) (string, []Removal, error) {
-	out, removed, err := r.rewrite(strings.ToValidUTF8(source, "\uFFFD"))
+	out, removed, err := r.rewrite(prepare(strings.ToValidUTF8(source, "\uFFFD"), false))
 	for range maxCleanings {
 		if err != nil {
 			return "", nil, err
 		}
 		before := out
-		if out, _, err = r.rewrite(before); err == nil && out == before {
+		if out, _, err = r.rewrite(prepare(before, false)); err == nil && out == before {
 			return out, removed, nil
 		}
 	}
@@ -58,7 +63,7 @@ func Plain(text string) string {
 	return `<p class="pre-line">` + html.EscapeString(text) + `</p>`
 }
 
-// rewrite parses once and writes once.
+// rewrite parses once and writes once what has been prepared.
 func (r Rules) rewrite(source string) (string, []Removal, error) {
 	nodes, err := parse(source)
 	if err != nil {
@@ -67,6 +72,9 @@ func (r Rules) rewrite(source string) (string, []Removal, error) {
 	w := writer{Rules: r}
 	for _, n := range nodes {
 		w.node(n)
+	}
+	if w.out.Len() > maxOutput {
+		return "", nil, errTooLong
 	}
 	return w.out.String(), w.removed, nil
 }

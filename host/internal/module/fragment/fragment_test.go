@@ -1,6 +1,7 @@
 package fragment
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -146,6 +147,32 @@ func TestWhatIsLeftOutIsTold(t *testing.T) {
 	}
 	if _, removed, _ := example().Clean(strings.Repeat("<b onx>a</b>", 1000)); len(removed) != maxRemovals {
 		t.Errorf("%d are told", len(removed))
+	}
+}
+
+// By a browser's rules a small source can become a huge page: what is left open is repeated at every
+// paragraph. Here nothing is.
+func TestASmallSourceDoesNotBecomeAHugePage(t *testing.T) {
+	var open, titled strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&open, "<b title=%d>", i)
+		fmt.Fprintf(&titled, "<i title=%d%s>", i, strings.Repeat("x", 5000))
+	}
+	for name, source := range map[string]string{
+		"many open":       open.String() + strings.Repeat("<p>", 50_000),
+		"open and closed": open.String() + strings.Repeat("<p>x</p>", 50_000),
+		"long ones":       titled.String() + strings.Repeat("<p>", 700),
+		"in svg":          "<svg><style>" + open.String() + "</style></svg>" + strings.Repeat("<p>", 50_000),
+		"in tables":       strings.Repeat("<table><tr><td>"+"<b title=1><i title=2>", 20) + strings.Repeat("<p>", 50_000),
+		"links":           strings.Repeat(`<a href="/crm/x"><p>`, 100),
+		"careless rows":   "<table>" + strings.Repeat("<tr><td><b>a<td><i>b", 2000) + "</table>",
+	} {
+		if out, _, err := example().Clean(source); err != nil || len(out) > 4*len(source) {
+			t.Errorf("%s: %d bytes become %d (%v)", name, len(source), len(out), err)
+		}
+	}
+	if _, _, err := example().Clean(strings.Repeat(`<a href="?">x</a>`, 500_000)); err == nil {
+		t.Error("a page that becomes too long is taken")
 	}
 }
 

@@ -1,7 +1,6 @@
 package fragment
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -96,45 +95,13 @@ func clip(text string) string {
 const lineMark = "data-source-line"
 
 // Explain says what Clean leaves out of a source, with the lines it stands in. It reads a marked copy
-// of the source, never what is shown: a line can be off where a browser reads the source otherwise
-// than its author meant it.
+// of the source, never what is shown.
 func (r Rules) Explain(source string) []Removal {
-	_, removed, err := r.rewrite(marked(source))
+	_, removed, err := r.rewrite(prepare(strings.ToValidUTF8(source, "\uFFFD"), true))
 	if err != nil {
 		return nil
 	}
 	return removed
-}
-
-// marked gives every start tag an attribute with its line.
-func marked(source string) string {
-	var out bytes.Buffer
-	line := 1
-	z := html.NewTokenizer(strings.NewReader(source))
-	for z.Next() != html.ErrorToken {
-		raw := z.Raw()
-		if name := tagName(raw); name > 0 {
-			out.Write(raw[:name])
-			fmt.Fprintf(&out, " %s=%d", lineMark, line)
-			out.Write(raw[name:])
-		} else {
-			out.Write(raw)
-		}
-		line += bytes.Count(raw, []byte("\n"))
-	}
-	out.Write(z.Raw())
-	return out.String()
-}
-
-// tagName is where the name of a start tag ends, zero for anything else.
-func tagName(raw []byte) int {
-	if len(raw) < 2 || raw[0] != '<' || (raw[1]|0x20 < 'a' || raw[1]|0x20 > 'z') {
-		return 0
-	}
-	if end := bytes.IndexAny(raw, " \t\r\n\f/>"); end > 0 {
-		return end
-	}
-	return 0
 }
 
 // lineOf is the line an element was marked with, or the one of what stands around it.

@@ -14,6 +14,7 @@ type writer struct {
 	Rules
 	out     strings.Builder
 	inForm  bool
+	inLink  bool
 	line    int // of the element being looked at, zero where lines aren't known
 	removed []Removal
 }
@@ -21,6 +22,9 @@ type writer struct {
 var voids = []string{"br", "col", "hr", "img", "input", "wbr"}
 
 func (w *writer) node(n *html.Node) {
+	if w.out.Len() > maxOutput { // it is refused anyway
+		return
+	}
 	switch n.Type {
 	case html.TextNode:
 		w.out.WriteString(html.EscapeString(n.Data))
@@ -38,30 +42,34 @@ func (w *writer) children(n *html.Node) {
 // element writes an element of the list, and of any other what it holds, unless that isn't words.
 func (w *writer) element(n *html.Node) {
 	w.line = lineOf(n, w.line)
+	n.Data = nameOf(n)
 	_, known := markup.Elements[n.Data]
 	switch {
 	case n.Namespace != "" || slices.Contains(markup.DroppedWhole, n.Data):
 		w.remove(Element, n.Data, "", "with all it holds")
-		return
 	case !known:
 		w.remove(Element, n.Data, "", "what it holds stays")
 		w.children(n)
-		return
 	case n.Data == "input" && !w.fieldAllowed(n):
-		return
-	}
-	if n.Data != "form" {
+	case n.Data == "form":
+		w.once(n, &w.inForm, w.formAllowed(n))
+	case n.Data == "a":
+		w.once(n, &w.inLink, true)
+	default:
 		w.write(n)
-		return
 	}
-	// A form in a form would end the outer one early.
-	if w.inForm || !w.formAllowed(n) {
+}
+
+// once writes an element that may not hold another of its kind, which would end it early: of such a
+// one, and where it isn't allowed, stays what it holds.
+func (w *writer) once(n *html.Node, inside *bool, allowed bool) {
+	if *inside || !allowed {
 		w.children(n)
 		return
 	}
-	w.inForm = true
+	*inside = true
 	w.write(n)
-	w.inForm = false
+	*inside = false
 }
 
 func (w *writer) write(n *html.Node) {
