@@ -32,7 +32,6 @@ var neverComes = map[string]func(*timing){
 	"hang":          func(q *timing) { q.start = time.Second },
 	"describe-hang": func(q *timing) { q.lifecycle = time.Second },
 	"page-hangs":    func(q *timing) { q.page = time.Second },
-	"page-endless":  func(q *timing) { q.page, q.idle = time.Second, time.Second },
 	"clings":        func(q *timing) { q.deactivate = time.Second },
 }
 
@@ -97,6 +96,8 @@ func TestTheKitFindsWhatIsWrongWithAModule(t *testing.T) {
 		{"page-500", pointPages, "/: it answered with status 500", nil},
 		{"page-dies", pointPages, "/: module_crashed_exit map[Code:3]", nil},
 		{"page-hangs", pointPages, "/: module_call_timeout", nil},
+		{"page-endless", pointPages, "/: module_call_failed", nil},
+		{"page-json", pointPages, "/: module_call_failed", nil},
 		{"clings", pointDeactivate, "module_call_timeout", nil},
 		{"mortal", pointKill, "did not come back", nil},
 		{"no-english", pointLanguages, `languages/en.json lacks "more", which languages/es.json has`, map[string]string{"languages/es.json": `{ "more": "Más" }`}},
@@ -120,9 +121,21 @@ func TestTheKitFindsWhatIsWrongWithAModule(t *testing.T) {
 	}
 }
 
-func TestAnEndlessPageDoesNotHoldTheKitUp(t *testing.T) {
+// What is left out of a page is a warning for its author, with line and reason; nothing fails by it.
+func TestTheKitTellsWhatIsLeftOutOfAPage(t *testing.T) {
 	needLinux(t)
-	if f := examined(t, "page-endless", unruly(t, "page-endless", nil).zip(t), false); !f.OK() {
+	f := examined(t, "page-dirty", unruly(t, "page-dirty", nil).zip(t), false)
+	i := slices.IndexFunc(f.Points, func(p Point) bool { return p.Name == pointPages })
+	for _, want := range []string{
+		"/: left out: line 2: <p> onclick: the attribute is not on the list of this element",
+		"/: left out: line 2: <p> class modal: the class is not on the list",
+		"/: left out: line 3: <iframe>: the element is not on the list of what a page may hold (with all it holds)",
+	} {
+		if !slices.Contains(f.Points[i].Warnings, want) {
+			t.Errorf("no warning %q among %q", want, f.Points[i].Warnings)
+		}
+	}
+	if !f.OK() {
 		t.Errorf("%+v", f.Points)
 	}
 }

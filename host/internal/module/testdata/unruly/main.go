@@ -116,6 +116,11 @@ func page(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+	case "page-dirty":
+		fmt.Fprint(w, "<h3>Fine</h3>\n<p onclick=\"x\" class=\"card modal\">a</p>\n<iframe src=\"/\"></iframe>")
+	case "page-json":
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, "{}")
 	default:
 		fmt.Fprint(w, sdk.T(r, "item"))
 	}
