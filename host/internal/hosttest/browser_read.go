@@ -22,14 +22,14 @@ func (b *Browser) For(t testing.TB) *Browser {
 // Names are the accessible names of the elements of a role, in the page's order, without waiting.
 func (b *Browser) Names(role string) []string {
 	b.t.Helper()
-	root, err := b.root()
-	if err != nil {
-		b.failf("look for every %s: %v", role, err)
-	}
-	found, err := b.query(root, role, func(string) bool { return true })
-	if err != nil {
-		b.failf("look for every %s: %v", role, err)
-	}
+	var found []element
+	b.wait("every "+role, func() (bool, string) { // the page may be about to be another one
+		root, err := b.root()
+		if err == nil {
+			found, err = b.query(root, role, func(string) bool { return true })
+		}
+		return err == nil, reason(err)
+	})
 	names := make([]string, 0, len(found))
 	for _, e := range found {
 		names = append(names, e.name)
