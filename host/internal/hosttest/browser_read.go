@@ -19,7 +19,8 @@ func (b *Browser) For(t testing.TB) *Browser {
 	return &other
 }
 
-// Names are the accessible names of the elements of a role, in the page's order, without waiting.
+// Names are the accessible names of the elements of a role, in the page's order. It waits for the place they
+// are looked for in, not for any of them.
 func (b *Browser) Names(role string) []string {
 	b.t.Helper()
 	var found []element
