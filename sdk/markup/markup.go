@@ -16,6 +16,7 @@ const (
 	Text       Value = iota // any text
 	Flag                    // present or not; what stands after = is left out
 	Number                  // digits, with a sign and a fraction
+	Span                    // 1 to 100: a table of wider cells can hold a browser up for minutes
 	OneOf                   // one of Attribute.Words, in small letters
 	ClassNames              // names from Classes; the others are left out one by one
 	Name                    // a name of the page's own, which the host prefixes with m-<module>-
@@ -108,10 +109,10 @@ var Elements = map[string]map[string]Attribute{
 		"formaction": {Value: Own}, "formnovalidate": {Value: Flag},
 	},
 	"caption": nil, "cite": nil, "code": nil,
-	"col": {"span": {Value: Number}}, "colgroup": {"span": {Value: Number}},
+	"col": {"span": {Value: Span}}, "colgroup": {"span": {Value: Span}},
 	"data": {"value": {Value: Text}}, "datalist": nil, "dd": nil,
 	"del":     {"datetime": {Value: Date}},
-	"details": {"open": {Value: Flag}, "name": {Value: Name}},
+	"details": {"open": {Value: Flag}},
 	"dfn":     nil, "div": nil, "dl": nil, "dt": nil, "em": nil,
 	"fieldset":   {"disabled": {Value: Flag}},
 	"figcaption": nil, "figure": nil,
@@ -130,7 +131,7 @@ var Elements = map[string]map[string]Attribute{
 		"autocomplete": oneOf(completions), "inputmode": oneOf("none text decimal numeric tel search email url"),
 		"checked": {Value: Flag}, "disabled": {Value: Flag}, "multiple": {Value: Flag}, "readonly": {Value: Flag}, "required": {Value: Flag},
 		"max": {Value: Text}, "min": {Value: Text}, "step": {Value: Text}, "maxlength": {Value: Number}, "minlength": {Value: Number},
-		"pattern": {Value: Text}, "size": {Value: Number}, "list": {Value: Name}, "spellcheck": oneOf("true false"),
+		"size": {Value: Number}, "list": {Value: Name}, "spellcheck": oneOf("true false"),
 	},
 	"ins": {"datetime": {Value: Date}}, "kbd": nil, "label": {"for": {Value: Name}}, "legend": nil,
 	"li": {"value": {Value: Number}}, "mark": nil, "menu": nil,
@@ -160,10 +161,10 @@ var Elements = map[string]map[string]Attribute{
 	"tfoot": nil, "th": header, "thead": nil, "time": {"datetime": {Value: Date}}, "tr": nil, "u": nil, "ul": nil, "var": nil, "wbr": nil,
 }
 
-var cell = map[string]Attribute{"colspan": {Value: Number}, "rowspan": {Value: Number}, "headers": {Value: Names}}
+var cell = map[string]Attribute{"colspan": {Value: Span}, "rowspan": {Value: Span}, "headers": {Value: Names}}
 
 var header = map[string]Attribute{
-	"colspan": {Value: Number}, "rowspan": {Value: Number}, "headers": {Value: Names}, "abbr": {Value: Text},
+	"colspan": {Value: Span}, "rowspan": {Value: Span}, "headers": {Value: Names}, "abbr": {Value: Text},
 	"scope": oneOf("col row colgroup rowgroup"),
 }
 

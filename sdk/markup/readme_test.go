@@ -63,7 +63,7 @@ func described(attributes map[string]Attribute) string {
 }
 
 var valueWords = map[Value]string{
-	Number: "number", ClassNames: "from the list", Name: "name", Names: "names", FieldName: "field name", Date: "date", Language: "language tag",
+	Number: "number", Span: "1 to 100", ClassNames: "from the list", Name: "name", Names: "names", FieldName: "field name", Date: "date", Language: "language tag",
 	Link: "this site", Image: "own page or asset", Form: "own page", Own: "own page",
 }
 

@@ -54,6 +54,8 @@ func (v *visit) modulePage() error {
 	switch {
 	case err != nil:
 		return err
+	case answer.Location != "" && !v.mayBeLedOn():
+		return crm.Refuse(crm.NotFound, "not_found")
 	case answer.Location != "":
 		return v.moduleRedirect(answer.Location)
 	case answer.Kind == module.Choices:
@@ -71,6 +73,14 @@ func (v *visit) modulePrefix() string {
 		return "/admin/m/" + v.r.PathValue("module")
 	}
 	return "/m/" + v.r.PathValue("module")
+}
+
+// mayBeLedOn tells whether an answer may lead to another address: only where a person goes there, in a
+// page or, by our script, from a dialog. An image or a search of a module's that was led on would have
+// the browser ask for pages of the host's that nobody opened, and the record would say they were seen.
+func (v *visit) mayBeLedOn() bool {
+	dest := v.r.Header.Get("Sec-Fetch-Dest")
+	return v.wantsFragment() || dest == "" || dest == "document"
 }
 
 // moduleRedirect follows a module only to places of this site.

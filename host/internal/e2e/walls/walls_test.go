@@ -41,6 +41,7 @@ func TestNothingAModuleAnswersReachesBeyondItsBox(t *testing.T) {
 		"dialogs of many types are text, a page or nothing": dialogsOfManyTypes,
 		"a button that says it is Install installs nothing": oneClickMakesNoAdministrator,
 		"answers are what they were declared to be":         answersAreWhatTheyWereDeclared,
+		"only a person is led on to another address":        onlyAPersonIsLedOn,
 	} {
 		t.Run(name, func(t *testing.T) { story(t, p.Part(t)) })
 	}
@@ -324,6 +325,27 @@ func answersAreWhatTheyWereDeclared(t *testing.T, p *e2e.Person) {
 	}
 	if status, _, text := ask("", "text/plain", "a < b <script>alert(1)</script>"); status != 200 || !strings.Contains(text, `<p class="pre-line">a &lt; b &lt;script&gt;alert(1)`) {
 		t.Errorf("plain text: %d %s", status, text)
+	}
+}
+
+// A module may lead a person to another page, but not an image of its page or a search in it: the browser
+// would ask for pages of the host's that nobody opened.
+func onlyAPersonIsLedOn(t *testing.T, p *e2e.Person) {
+	const led = "/admin/m/evil/echo?to=/admin/profile"
+	p.Visit(led)
+	p.WaitURL("/admin/profile")
+	var got []string
+	p.Eval(`Promise.all([
+		fetch("`+led+`").then((r) => r.status + " " + new URL(r.url).pathname),
+		fetch("`+led+`", { headers: { "X-Modal": "1" } }).then((r) => r.status + " " + r.headers.get("X-Location")),
+		new Promise((done) => {
+			const image = new Image();
+			image.onload = image.onerror = () => done(performance.getEntriesByName(image.src).map((e) => e.responseStatus).join());
+			image.src = "`+led+`&image";
+		}),
+	])`, &got)
+	if want := []string{"404 /admin/m/evil/echo", "204 /admin/profile", "404"}; !slices.Equal(got, want) {
+		t.Errorf("a script, a dialog and an image get %q, want %q", got, want)
 	}
 }
 

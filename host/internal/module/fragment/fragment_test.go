@@ -47,6 +47,8 @@ func TestOnlyWhatIsListedIsLeft(t *testing.T) {
 		{`<div hidden="until-found" tabindex="7" dir="RTL" lang="x y">a</div>`, `<div hidden dir="rtl">a</div>`},
 		{`<button commandfor="a" command="show-modal" popovertarget="b" form="f" formtarget="_top">a</button>`, `<button>a</button>`},
 		{`<th scope="col" colspan="2" width="9">a</th>`, `a`}, // outside a table there is none
+		{`<table><tr><td colspan="100" rowspan="101">a<td colspan="0" rowspan="65534">b`, `<table><tbody><tr><td colspan="100">a</td><td>b</td></tr></tbody></table>`},
+		{`<input name="q" pattern="(a+)+"><details name="a" open>b</details>`, `<input name="q"><details open>b</details>`},
 		// Names.
 		{
 			`<p id="modal">a</p><a href="#modal">b</a><label for="modal">c</label>`,

@@ -15,6 +15,7 @@ import (
 
 var (
 	numberPattern   = regexp.MustCompile(`^[+-]?[0-9]{1,15}(\.[0-9]{1,15})?$`)
+	spanPattern     = regexp.MustCompile(`^([1-9][0-9]?|100)$`)
 	namePattern     = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$`)
 	fieldPattern    = regexp.MustCompile(`^[a-z0-9_][a-z0-9_.:\[\]-]{0,127}$`)
 	datePattern     = regexp.MustCompile(`^[0-9TZPYMWDHS:.+ -]{1,64}$`)
@@ -44,7 +45,7 @@ func (w *writer) value(n *html.Node, name, value string) (string, bool) {
 }
 
 var shapes = map[markup.Value]*regexp.Regexp{
-	markup.Number: numberPattern, markup.FieldName: fieldPattern, markup.Date: datePattern, markup.Language: languagePattern,
+	markup.Number: numberPattern, markup.Span: spanPattern, markup.FieldName: fieldPattern, markup.Date: datePattern, markup.Language: languagePattern,
 }
 
 // word finds a value among words that differ in more than the case of their letters, or not at all.

@@ -22,6 +22,10 @@ func answer(w http.ResponseWriter, r *http.Request) {
 		kind = "text/html; charset=utf-8"
 	}
 	w.Header().Set("Content-Type", kind)
+	if to := q.Get("to"); to != "" {
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusSeeOther)
+	}
 	_, _ = io.WriteString(w, body)
 }
 
