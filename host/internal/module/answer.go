@@ -192,8 +192,8 @@ func (r *running) tellRemovals(path string, removed []fragment.Removal, explain 
 				lines = append(lines, one.String())
 			}
 		}
-		if len(lines) == 0 {
-			continue
+		if len(lines) == 0 { // without lines, then
+			lines = append(lines, "a thing of the kind “"+string(kind)+"”")
 		}
 		more := ""
 		if len(lines) > maxTold {

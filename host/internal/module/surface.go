@@ -120,7 +120,7 @@ func (m *surfaceModule) root(area crm.Area) string {
 // Navbar is what the viewer sees on the navigation bar, module by module.
 func (s *Surface) Navbar(v Viewer) []NavbarItem {
 	var items []NavbarItem
-	taken := map[string]bool{"": true}
+	taken, kept := map[string]bool{"": true}, s.keysBack(v)
 	for _, m := range s.modules {
 		for _, item := range m.added.navbar {
 			if !slices.Contains(item.areas, v.Area) || !m.shows(item.visible, v, true) {
@@ -134,13 +134,27 @@ func (s *Surface) Navbar(v Viewer) []NavbarItem {
 				Module: m.id, ID: item.id, Label: m.texts.text(v.Language, item.label, nil), Icon: item.icon,
 				Attention: item.attention, Highlighted: item.highlighted, Modal: item.modal, Restore: item.restore, Href: href,
 			}
-			if !taken[item.shortcut] { // two items may want the same: the first has it
+			back := item.restore && m.switches
+			if !taken[item.shortcut] && (back || !kept[item.shortcut]) { // two items may want the same: the first has it
 				drawn.Shortcut, taken[item.shortcut] = item.shortcut, true
 			}
 			items = append(items, drawn)
 		}
 	}
 	return items
+}
+
+// keysBack are the letters of the ways back of modules that may switch: no other item takes those.
+func (s *Surface) keysBack(v Viewer) map[string]bool {
+	kept := map[string]bool{}
+	for _, m := range s.modules {
+		for _, item := range m.added.navbar {
+			if item.restore && m.switches && slices.Contains(item.areas, v.Area) && m.shows(item.visible, v, true) {
+				kept[item.shortcut] = true
+			}
+		}
+	}
+	return kept
 }
 
 // SettingsSections are the modules with a settings page.

@@ -90,9 +90,13 @@ func (v *visit) moduleRedirect(location string) error {
 		return fmt.Errorf("module %s redirects to %q: %w", v.r.PathValue("module"), location, err)
 	}
 	here := &url.URL{Path: v.path(v.r.URL.Path)}
-	local := here.ResolveReference(target).String()
-	local = strings.TrimPrefix(local, v.base)
-	if !crm.IsLocal(local) {
+	whole := here.ResolveReference(target)
+	local := strings.TrimPrefix(whole.String(), v.base)
+	plain := *whole // a path may end in a slash, as the module's own root does
+	if plain.Path, plain.RawPath = strings.TrimSuffix(whole.Path, "/"), ""; plain.Path == "" {
+		plain.Path = "/"
+	}
+	if !crm.IsLocal(strings.TrimPrefix(plain.String(), v.base)) {
 		return fmt.Errorf("module %s redirects to %q, which is not of this site", v.r.PathValue("module"), location)
 	}
 	v.redirect(local)

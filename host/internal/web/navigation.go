@@ -99,7 +99,7 @@ func (v *visit) banner(bar []barPart) *banner {
 		b.Text = say("banner_text_read_only", "Actor", v.who.Actor.Name, "Subject", v.who.Subject.Title())
 	}
 	for _, part := range bar {
-		if part.Restore {
+		if part.Restore && v.modules.Surface().MaySwitch(part.Module) { // any other may say of it what it likes
 			b.Restore = ""
 		}
 	}

@@ -222,6 +222,11 @@ func openEvilDialog(p *e2e.Person, area, kind, body string) {
 	p.T.Helper()
 	p.Eval(`document.querySelector(".bar a[data-modal][href*='/m/evil/']").setAttribute("href", `+quote(evilPage(area, "modal", kind, body))+`)`, nil)
 	p.Bar().Click("link", "Weather")
+	waitDialog(p)
+}
+
+func waitDialog(p *e2e.Person) {
+	p.T.Helper()
 	p.Eval(`new Promise((done) => {
 		const look = () => document.querySelector("#modal.show .modal-body") ? done() : requestAnimationFrame(look);
 		look();
@@ -353,9 +358,10 @@ func onlyAPersonIsLedOn(t *testing.T, p *e2e.Person) {
 func dialogsLeaveTheWayBack(t *testing.T, p *e2e.Person) {
 	for _, size := range []struct{ width, height int64 }{{1280, 800}, {360, 740}} {
 		p.Viewport(size.width, size.height)
-		p.Visit("/")
-		openEvilDialog(p, "", "text/html", `<div class="card">`+strings.Repeat("<p>long</p>", 100)+`</div>`)
-		p.See("long")
+		long := strings.Repeat("<p>long</p>", 100)
+		p.Visit(evilPage("", "", "text/html", long+`<a class="btn" data-modal href="/m/evil/modal?body=`+url.QueryEscape(long)+`">Open here</a>`))
+		p.Click("link", "Open here") // far down the page
+		waitDialog(p)
 		var hit []string
 		p.Eval(`[...document.querySelectorAll("body > .switch-banner, .bar form[action='/session/restore'] button")].map((e) => {
 			const r = e.getBoundingClientRect();

@@ -131,8 +131,8 @@ func TestWhatIsLeftOutIsTold(t *testing.T) {
 		"line 3: <div> class position-fixed: the class is not on the list",
 		"line 5: <script>: the element is not on the list of what a page may hold (with all it holds)",
 		"line 8: <p> onclick: the attribute is not on the list of this element",
-		"line 9: <form> /crm/x: the address leads where it may not (a form may lead to the module's own pages only)",
-		"line 9: <input> password: the field's type is not on the list (such a field may not stand on a module's page)",
+		`line 9: <form> action="/crm/x": the address leads where it may not (a form may lead to the module's own pages only)`,
+		`line 9: <input> type="password": the field's type is not on the list (such a field may not stand on a module's page)`,
 		"line 10: <svg>: the element is not on the list of what a page may hold (with all it holds)",
 		`line 10: <p> id="a b": the value is not one the attribute may have`,
 	}

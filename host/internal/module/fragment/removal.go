@@ -32,7 +32,7 @@ type Removal struct {
 	Why     string // what else there is to say, may be empty
 }
 
-// maxRemovals bounds how many are told of one page.
+// maxRemovals bounds how many of each kind are told of one page.
 const maxRemovals = 100
 
 // reasons end the sentence about a removal; each names the list to look at.
@@ -67,7 +67,10 @@ func (r Removal) String() string {
 }
 
 func (w *writer) remove(kind Kind, element, what, why string) {
-	if len(w.removed) < maxRemovals {
+	if w.told == nil {
+		w.told = map[Kind]int{}
+	}
+	if w.told[kind]++; w.told[kind] <= maxRemovals {
 		w.removed = append(w.removed, Removal{Line: w.line, Kind: kind, Element: element, What: what, Why: why})
 	}
 }

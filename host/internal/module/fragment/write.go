@@ -1,6 +1,7 @@
 package fragment
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ type writer struct {
 	inLink  bool
 	line    int // of the element being looked at, zero where lines aren't known
 	removed []Removal
+	told    map[Kind]int // how many there were of each kind
 }
 
 var voids = []string{"br", "col", "hr", "img", "input", "wbr"}
@@ -92,7 +94,7 @@ func (w *writer) write(n *html.Node) {
 func (w *writer) fieldAllowed(n *html.Node) bool {
 	kind, has := attribute(n, "type")
 	if _, ok := w.value(n, "type", kind); has && !ok {
-		w.remove(Field, n.Data, kind, "such a field may not stand on a module's page")
+		w.remove(Field, n.Data, "type="+quoted(kind), "such a field may not stand on a module's page")
 		return false
 	}
 	return true
@@ -102,7 +104,7 @@ func (w *writer) fieldAllowed(n *html.Node) bool {
 func (w *writer) formAllowed(n *html.Node) bool {
 	action, has := attribute(n, "action")
 	if _, ok := w.value(n, "action", action); has && !ok {
-		w.remove(Address, n.Data, action, "a form may lead to the module's own pages only")
+		w.remove(Address, n.Data, "action="+quoted(action), "a form may lead to the module's own pages only")
 		return false
 	}
 	return true
@@ -133,7 +135,7 @@ func (w *writer) attributes(n *html.Node) {
 		}
 	}
 	if _, has := attribute(n, "action"); n.Data == "form" && !has {
-		w.attribute("action", w.Here.String()) // in a dialog, a form without one would go to the page below
+		w.attribute("action", (&url.URL{Path: w.Here.Path}).String()) // in a dialog, a form without one would go to the page below
 	}
 }
 

@@ -15,7 +15,7 @@ function letterOf(event) {
 listen(page, "keydown", (event) => {
   const letter = letterOf(event);
   const item = letter && find(page, '.bar [aria-keyshortcuts="Alt+Shift+' + letter + '"]');
-  if (!item || find(page, "dialog[open], .modal.show")) return;
+  if (!item || (find(page, "dialog[open], .modal.show") && !closest(item, "form"))) return; // the way back works always
   event.preventDefault();
   item.click();
 });

@@ -6,6 +6,7 @@ import { enhance } from "./select.js";
 const modal = byId("modal");
 const modalContent = byId("modal-content");
 let opener = null;
+let scrolled = 0; // how far the page was, before the dialog
 
 async function openModal(link) {
   opener = link;
@@ -23,9 +24,16 @@ async function openModal(link) {
 function showInModal(piece) {
   put(modalContent, piece);
   enhance(modalContent);
+  if (!modal.classList.contains("show")) goToBars();
   leaveRoomForBars();
   bootstrap.Modal.getOrCreateInstance(modal).show();
   if (modal.classList.contains("show")) focusFirst();
+}
+
+// While impersonating, a page is shown from its top as long as a dialog is open: the way back is there.
+function goToBars() {
+  scrolled = window.scrollY;
+  if (find(page, "body > .switch-banner")) window.scrollTo({ top: 0, behavior: "instant" });
 }
 
 // The banner and the bar with the way back stay above a dialog, which begins below them.
@@ -81,8 +89,10 @@ export function prepareModal() {
     openModal(link);
   });
   modal.addEventListener("shown.bs.modal", focusFirst);
+  listen(window, "resize", leaveRoomForBars);
   modal.addEventListener("hidden.bs.modal", () => {
     modalContent.replaceChildren();
+    window.scrollTo({ top: scrolled, behavior: "instant" });
     if (opener && opener.isConnected) opener.focus();
   });
   modalContent.addEventListener("submit", submitInModal);

@@ -3,8 +3,10 @@ import { closest, create, field, findAll, guard, listen } from "./page.js";
 
 export function enhance(root) {
   if (!window.TomSelect) return;
-  for (const select of findAll(root, "select[data-search-url], select[data-enhance]")) {
-    if (!select.tomselect) guard(enhanceSelect, select);
+  // Each takes its time: a page with more of them, or with longer ones, keeps the browser's own.
+  const most = 20, longest = 1000;
+  for (const select of findAll(root, "select[data-search-url], select[data-enhance]").slice(0, most)) {
+    if (!select.tomselect && select.options.length <= longest) guard(enhanceSelect, select);
   }
 }
 
@@ -39,10 +41,12 @@ function enhanceSelect(select) {
 }
 
 function placeBelow(control, frame) {
-  const at = control.wrapper.getBoundingClientRect();
+  const at = control.wrapper.getBoundingClientRect(); // which a wide page may have outside its box
   const around = frame.getBoundingClientRect();
+  const width = Math.min(at.width, around.width);
   Object.assign(control.dropdown.style, {
-    width: at.width + "px", top: at.bottom - around.top + "px", left: at.left - around.left + "px", right: "auto",
+    width: width + "px", top: at.bottom - around.top + "px", right: "auto",
+    left: Math.max(0, Math.min(at.left - around.left, around.width - width)) + "px",
     fontSize: getComputedStyle(control.wrapper).fontSize,
   });
 }
