@@ -358,7 +358,7 @@ func onlyAPersonIsLedOn(t *testing.T, p *e2e.Person) {
 func dialogsLeaveTheWayBack(t *testing.T, p *e2e.Person) {
 	for _, size := range []struct{ width, height int64 }{{1280, 800}, {360, 740}} {
 		p.Viewport(size.width, size.height)
-		long := strings.Repeat("<p>long</p>", 100)
+		long := strings.Repeat("<p>long</p>", 40)
 		p.Visit(evilPage("", "", "text/html", long+`<a class="btn" data-modal href="/m/evil/modal?body=`+url.QueryEscape(long)+`">Open here</a>`))
 		p.Click("link", "Open here") // far down the page
 		waitDialog(p)

@@ -30,7 +30,7 @@ function showInModal(piece) {
   if (modal.classList.contains("show")) focusFirst();
 }
 
-// While impersonating, a page is shown from its top as long as a dialog is open: the way back is there.
+// While the session is switched, a page is shown from its top as long as a dialog is open: the way back is there.
 function goToBars() {
   scrolled = window.scrollY;
   if (find(page, "body > .switch-banner")) window.scrollTo({ top: 0, behavior: "instant" });
