@@ -25,8 +25,8 @@ const (
 	File                    // what a browser saves
 )
 
-// Answer is what the host makes of what a module answered. One of Location, HTML, Choices and File is
-// set, as Kind says.
+// Answer is what the host makes of what a module answered. Location is set, or what Kind names: HTML,
+// Choices or File.
 type Answer struct {
 	Status   int
 	Location string // an address, not yet checked, that the browser is to be led to; then Kind means nothing
